@@ -1,0 +1,399 @@
+//! A model of the kernel with the real one's answers, for tests without root and for faults on demand.
+//!
+//! It keeps links, their groups, what stands on what and in which namespace, and refuses what Linux refuses with the
+//! same error (shared table in tests/conformance.rs). [`FakeKernel::fail_at`] makes one operation go wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+
+use super::Kernel;
+use super::error::{KernelError, Refusal};
+use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
+use crate::model::link_name::DeviceName;
+use crate::model::mac::MacAddress;
+use crate::model::mode::{IpvlanFlag, IpvlanMode, MacvlanMode};
+use crate::model::qos::QosMap;
+
+/// What goes wrong with an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is refused and has no effect.
+    RefusedBefore(Errno),
+    /// It has its effect, and the caller is told that it was refused.
+    RefusedAfter(Errno),
+    /// No effect and no answer.
+    SilentBefore,
+    /// Its effect, and no answer.
+    SilentAfter,
+}
+
+#[derive(Debug, Clone)]
+struct FakeLink {
+    link: Link,
+    /// Moved into a container: not seen, but still on its lower device.
+    elsewhere: bool,
+    addresses: Vec<LinkAddress>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    links: BTreeMap<u32, FakeLink>,
+    last_index: u32,
+    operations: usize,
+    fault: Option<(usize, Fault)>,
+}
+
+/// The model. All methods but those of [`Kernel`] are what a test, an administrator or an engine does.
+#[derive(Debug, Default)]
+pub struct FakeKernel {
+    state: Mutex<State>,
+}
+
+impl FakeKernel {
+    /// A namespace with the loopback device.
+    pub fn new() -> Self {
+        let fake = Self::default();
+        fake.state().insert("lo", LinkKind::Loopback, None, 65_536);
+        fake
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a physical device that is up and has an MTU of 1500.
+    pub fn add_device(&self, name: &str) -> LinkIndex {
+        let mut state = self.state();
+        let index = state.insert(name, LinkKind::Other(None), None, 1500);
+        state.update(index, |link| link.up = true);
+        index
+    }
+
+    /// Changes a link as an administrator could.
+    pub fn update(&self, index: LinkIndex, change: impl FnOnce(&mut Link)) {
+        self.state().update(index, change);
+    }
+
+    /// Gives a link an address.
+    pub fn add_address(&self, index: LinkIndex, address: LinkAddress) {
+        if let Some(found) = self.state().links.get_mut(&index.0) {
+            found.addresses.push(address);
+        }
+    }
+
+    /// Moves a link into a container, or back.
+    pub fn set_elsewhere(&self, name: &str, elsewhere: bool) {
+        for found in self.state().links.values_mut().filter(|found| found.link.name == name) {
+            found.elsewhere = elsewhere;
+        }
+    }
+
+    /// Removes a device as an unplugged cable would, with all that stands on it.
+    pub fn unplug(&self, name: &str) {
+        let mut state = self.state();
+        if let Some(index) = state.visible(name).map(|link| link.index) {
+            state.remove(index);
+        }
+    }
+
+    /// The `nth` operation from now on (from 1) goes wrong, once.
+    pub fn fail_at(&self, nth: usize, fault: Fault) {
+        let mut state = self.state();
+        let at = state.operations + nth;
+        state.fault = Some((at, fault));
+    }
+
+    /// No operation goes wrong any more. Says whether one was still to come.
+    pub fn clear_fault(&self) -> bool {
+        self.state().fault.take().is_some()
+    }
+
+    /// How many operations there were.
+    pub fn operations(&self) -> usize {
+        self.state().operations
+    }
+
+    /// The whole state, a line a link: what tests compare.
+    pub fn dump(&self) -> String {
+        let state = self.state();
+        let mut text = String::new();
+        for found in state.links.values() {
+            let link = &found.link;
+            let lower = link.lower.and_then(|lower| state.links.get(&lower.0)).map(|l| l.link.name.as_str());
+            let place = if found.elsewhere { " elsewhere" } else { "" };
+            let up = if link.up { "up" } else { "down" };
+            let name = &link.name;
+            let kind = kind_text(&link.kind);
+            let _ = write!(text, "{name} {kind} {up} mtu {} group {}", link.mtu, link.group);
+            let _ = writeln!(text, "{}{place}", lower.map(|l| format!(" on {l}")).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Counts an operation, lets `action` have its effect unless a fault forbids it, and answers.
+    fn operate<T>(
+        &self,
+        operation: impl Into<String>,
+        action: impl FnOnce(&mut State) -> Result<T, Errno>,
+    ) -> Result<T, KernelError> {
+        let mut state = self.state();
+        state.operations += 1;
+        let operation = operation.into();
+        let refuse = |errno| Err(KernelError::new(operation.clone(), Refusal::Errno(errno)));
+        let silent = || Err(KernelError::new(operation.clone(), Refusal::NoAnswer));
+        let now = state.operations;
+        let fault = state.fault.take_if(|(at, _)| *at == now).map(|(_, fault)| fault);
+        match fault {
+            None => action(&mut state).or_else(refuse),
+            Some(Fault::RefusedBefore(errno)) => refuse(errno),
+            Some(Fault::SilentBefore) => silent(),
+            Some(Fault::RefusedAfter(errno)) => {
+                let _ = action(&mut state);
+                refuse(errno)
+            }
+            Some(Fault::SilentAfter) => {
+                let _ = action(&mut state);
+                silent()
+            }
+        }
+    }
+}
+
+fn kind_text(kind: &LinkKind) -> String {
+    match kind {
+        LinkKind::Vlan { tag, .. } => format!("vlan {} {}", tag.protocol, tag.id),
+        LinkKind::Macvlan(Some(mode)) => format!("macvlan {mode:?}").to_lowercase(),
+        LinkKind::Ipvlan(Some((mode, flag))) => format!("ipvlan {mode:?} {flag:?}").to_lowercase(),
+        LinkKind::Macvlan(None) => "macvlan".to_owned(),
+        LinkKind::Ipvlan(None) => "ipvlan".to_owned(),
+        LinkKind::Dummy => "dummy".to_owned(),
+        LinkKind::Loopback => "loopback".to_owned(),
+        LinkKind::Other(kind) => kind.clone().unwrap_or_else(|| "device".to_owned()),
+    }
+}
+
+impl State {
+    fn insert(&mut self, name: &str, kind: LinkKind, lower: Option<LinkIndex>, mtu: u32) -> LinkIndex {
+        self.last_index += 1;
+        let index = LinkIndex(self.last_index);
+        let [.., a, b] = index.0.to_be_bytes();
+        let link = Link {
+            index,
+            name: name.to_owned(),
+            alternative_names: Vec::new(),
+            kind,
+            lower,
+            controller: None,
+            controller_kind: None,
+            mtu,
+            mac: MacAddress::new([0x02, 0xfa, 0xce, 0, a, b]).ok(),
+            up: false,
+            group: 0,
+            wifi_station: false,
+        };
+        self.links.insert(index.0, FakeLink { link, elsewhere: false, addresses: Vec::new() });
+        index
+    }
+
+    fn update(&mut self, index: LinkIndex, change: impl FnOnce(&mut Link)) {
+        if let Some(found) = self.links.get_mut(&index.0) {
+            change(&mut found.link);
+        }
+    }
+
+    fn visible(&self, name: &str) -> Option<&Link> {
+        self.links
+            .values()
+            .filter(|found| !found.elsewhere)
+            .map(|found| &found.link)
+            .find(|link| link.name == name || link.alternative_names.iter().any(|other| other == name))
+    }
+
+    fn by_index(&self, index: LinkIndex) -> Result<&Link, Errno> {
+        let found = self.links.get(&index.0).filter(|found| !found.elsewhere);
+        found.map(|found| &found.link).ok_or(Errno::ENODEV)
+    }
+
+    /// All that stands on a device, in every namespace.
+    fn on(&self, lower: LinkIndex) -> impl Iterator<Item = &Link> {
+        self.links.values().map(|found| &found.link).filter(move |link| link.lower == Some(lower))
+    }
+
+    fn remove(&mut self, index: LinkIndex) {
+        let above: Vec<_> = self.on(index).map(|link| link.index).collect();
+        self.links.remove(&index.0);
+        for index in above {
+            self.remove(index);
+        }
+    }
+
+    fn add(&mut self, new: &NewLink) -> Result<(), Errno> {
+        if self.visible(new.name.as_str()).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let (kind, lower) = match &new.kind {
+            NewLinkKind::Dummy => (LinkKind::Dummy, None),
+            NewLinkKind::Vlan { base, tag, settings } => {
+                self.by_index(*base)?;
+                if self.on(*base).any(|link| link.vlan_tag() == Some(*tag)) {
+                    return Err(Errno::EEXIST);
+                }
+                let preset = VlanFlags::default();
+                let flags = VlanFlags {
+                    gvrp: settings.gvrp.unwrap_or(preset.gvrp),
+                    mvrp: settings.mvrp.unwrap_or(preset.mvrp),
+                    loose_binding: settings.loose_binding.unwrap_or(preset.loose_binding),
+                    reorder_hdr: settings.reorder_hdr.unwrap_or(preset.reorder_hdr),
+                };
+                let ingress_qos = QosMap::of_kernel(settings.ingress_qos.pairs());
+                let egress_qos = QosMap::of_kernel(settings.egress_qos.pairs());
+                (LinkKind::Vlan { tag: *tag, flags, ingress_qos, egress_qos }, Some(*base))
+            }
+            NewLinkKind::Macvlan { parent, mode, .. } => {
+                self.check_macvlan(*parent, *mode)?;
+                (LinkKind::Macvlan(Some(*mode)), Some(*parent))
+            }
+            NewLinkKind::Ipvlan { parent, mode, flag } => {
+                self.check_ipvlan(*parent)?;
+                self.flip_ipvlan(*parent, *mode, *flag);
+                (LinkKind::Ipvlan(Some((*mode, *flag))), Some(*parent))
+            }
+        };
+        let lower_link = lower.map(|lower| self.by_index(lower)).transpose()?.cloned();
+        let inherited = lower_link.as_ref().map_or(1500, |lower| lower.mtu);
+        let mtu = new.mtu.map_or(inherited, |mtu| mtu.get());
+        if lower_link.is_some() && mtu > inherited {
+            return Err(match new.kind {
+                NewLinkKind::Vlan { .. } => Errno::ERANGE,
+                _ => Errno::EINVAL,
+            });
+        }
+        let below_down = lower_link.as_ref().is_some_and(|lower| !lower.up);
+        if new.up && below_down && matches!(new.kind, NewLinkKind::Vlan { .. }) {
+            return Err(Errno::ENETDOWN);
+        }
+        let index = self.insert(new.name.as_str(), kind, lower, mtu);
+        self.update(index, |link| {
+            link.group = new.group;
+            link.up = new.up;
+            link.mac = new.mac.or(link.mac);
+        });
+        Ok(())
+    }
+
+    /// `macvlan_common_newlink` and `macvlan_port_create` (drivers/net/macvlan.c).
+    fn check_macvlan(&self, parent: LinkIndex, mode: MacvlanMode) -> Result<(), Errno> {
+        let lower = self.by_index(parent)?;
+        if lower.kind == LinkKind::Loopback {
+            return Err(Errno::EINVAL);
+        }
+        if lower.controller.is_some() || self.on(parent).any(|l| matches!(l.kind, LinkKind::Ipvlan(_))) {
+            return Err(Errno::EBUSY);
+        }
+        let passthru = LinkKind::Macvlan(Some(MacvlanMode::Passthru));
+        let mut siblings =
+            self.on(parent).filter(|link| matches!(link.kind, LinkKind::Macvlan(_))).peekable();
+        let occupied = siblings.peek().is_some();
+        if siblings.any(|link| link.kind == passthru) || (mode == MacvlanMode::Passthru && occupied) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    /// `ipvlan_link_new` and `ipvlan_port_create` (drivers/net/ipvlan/ipvlan_main.c).
+    fn check_ipvlan(&self, parent: LinkIndex) -> Result<(), Errno> {
+        let lower = self.by_index(parent)?;
+        if lower.kind == LinkKind::Loopback {
+            return Err(Errno::EINVAL);
+        }
+        if lower.controller.is_some() || self.on(parent).any(|l| matches!(l.kind, LinkKind::Macvlan(_))) {
+            return Err(Errno::EBUSY);
+        }
+        Ok(())
+    }
+
+    /// The mode belongs to the port: a new child changes it for all.
+    fn flip_ipvlan(&mut self, parent: LinkIndex, mode: IpvlanMode, flag: IpvlanFlag) {
+        for found in self.links.values_mut() {
+            if found.link.lower == Some(parent) && matches!(found.link.kind, LinkKind::Ipvlan(_)) {
+                found.link.kind = LinkKind::Ipvlan(Some((mode, flag)));
+            }
+        }
+    }
+}
+
+impl Kernel for FakeKernel {
+    async fn link_by_name(&self, name: &DeviceName) -> Result<Option<Link>, KernelError> {
+        self.operate(format!("look up {name}"), |state| Ok(state.visible(name.as_str()).cloned()))
+    }
+
+    async fn link_by_index(&self, index: LinkIndex) -> Result<Option<Link>, KernelError> {
+        self.operate(format!("look up index {index}"), |state| Ok(state.by_index(index).ok().cloned()))
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, KernelError> {
+        self.operate("list the links", |state| {
+            Ok(state
+                .links
+                .values()
+                .filter(|found| !found.elsewhere)
+                .map(|found| found.link.clone())
+                .collect())
+        })
+    }
+
+    async fn addresses(&self, index: LinkIndex) -> Result<Vec<LinkAddress>, KernelError> {
+        self.operate("list the addresses", |state| {
+            Ok(state.links.get(&index.0).map(|found| found.addresses.clone()).unwrap_or_default())
+        })
+    }
+
+    async fn add_link(&self, new: &NewLink) -> Result<(), KernelError> {
+        self.operate(new.describe(), |state| state.add(new))
+    }
+
+    async fn add_alternative_name(&self, index: LinkIndex, name: &DeviceName) -> Result<(), KernelError> {
+        self.operate(format!("add the alternative name {name}"), |state| {
+            if state.visible(name.as_str()).is_some() {
+                return Err(Errno::EEXIST);
+            }
+            state.by_index(index)?;
+            state.update(index, |link| link.alternative_names.push(name.as_str().to_owned()));
+            Ok(())
+        })
+    }
+
+    async fn set_up(&self, index: LinkIndex) -> Result<(), KernelError> {
+        self.operate(format!("bring up index {index}"), |state| {
+            let link = state.by_index(index)?;
+            let below = link.lower.and_then(|lower| state.links.get(&lower.0));
+            if link.vlan_tag().is_some() && below.is_some_and(|below| !below.link.up) {
+                return Err(Errno::ENETDOWN);
+            }
+            state.update(index, |link| link.up = true);
+            Ok(())
+        })
+    }
+
+    async fn set_group(&self, index: LinkIndex, group: u32) -> Result<(), KernelError> {
+        self.operate(format!("put index {index} into group {group}"), |state| {
+            state.by_index(index)?;
+            state.update(index, |link| link.group = group);
+            Ok(())
+        })
+    }
+
+    async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {
+        self.operate(format!("remove index {index}"), |state| {
+            let link = state.by_index(index)?;
+            if matches!(link.kind, LinkKind::Loopback | LinkKind::Other(_)) {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            state.remove(index);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! The real kernel, over rtnetlink. The only module that talks to it, because the crate changes its interface often.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use nix::errno::Errno;
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::sys::AsyncSocket;
+use rtnetlink::{Error, Handle, LinkUnspec};
+
+use super::Kernel;
+use super::error::{KernelError, Refusal};
+use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink};
+use super::netlink_messages::{
+    address_from_message, error_from_kernel, link_from_message, name_attribute, new_link_message,
+};
+use crate::model::link_name::DeviceName;
+
+/// How long one answer may take. A deletion takes 16 ms, and deletions queue under one lock in the kernel: a
+/// hundred of them ahead of ours still fit.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The kernel of the network namespace in which it was opened.
+#[derive(Debug)]
+pub struct NetlinkKernel {
+    /// Replaced when the socket failed. The lock is held only to copy or replace the handle.
+    handle: Mutex<Handle>,
+}
+
+impl NetlinkKernel {
+    /// Opens the netlink socket. Must be called inside a tokio runtime, which then serves it.
+    ///
+    /// # Errors
+    /// When the socket cannot be opened.
+    pub fn open() -> std::io::Result<Self> {
+        Ok(Self { handle: Mutex::new(connect()?) })
+    }
+
+    fn handle(&self) -> Handle {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs one request. When the socket turns out to be dead, a new one is opened for the next request.
+    async fn bounded<T, F>(&self, operation: &str, request: F) -> Result<T, KernelError>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        let outcome = match tokio::time::timeout(ANSWER_TIMEOUT, request).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(error_from_kernel(operation, error)),
+            Err(_) => Err(KernelError::new(operation, Refusal::NoAnswer)),
+        };
+        if matches!(&outcome, Err(error) if error.refusal == Refusal::Broken)
+            && let Ok(fresh) = connect() {
+                *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            }
+        outcome
+    }
+
+    /// One link by what `select` puts into the request.
+    async fn one_link(
+        &self,
+        operation: String,
+        select: impl FnOnce(&mut LinkMessage) + Send,
+    ) -> Result<Option<Link>, KernelError> {
+        let mut request = self
+            .handle()
+            .link()
+            .get()
+            .match_index(0)
+            .set_filter_mask(AddressFamily::Unspec, vec![LinkExtentMask::SkipStats]);
+        select(request.message_mut());
+        let answer = async {
+            let mut stream = std::pin::pin!(request.execute());
+            stream.try_next().await
+        };
+        match self.bounded(&operation, answer).await {
+            Ok(Some(message)) => {
+                let mut link = link_from_message(message);
+                link.wifi_station = link.kind == LinkKind::Other(None) && is_wifi(&link.name);
+                Ok(Some(link))
+            }
+            Ok(None) => Err(KernelError::new(operation, Refusal::Broken)),
+            Err(error) if error.is_gone() => Ok(None),
+            // A name that the kernel would not give to any device is the name of none.
+            Err(error) if error.is(Errno::ERANGE) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn change(&self, operation: String, message: LinkMessage) -> Result<(), KernelError> {
+        self.bounded(&operation, self.handle().link().change(message).execute()).await
+    }
+}
+
+fn connect() -> std::io::Result<Handle> {
+    let (mut connection, handle, _) = rtnetlink::new_connection()?;
+    // Without it errors carry no sentence; a kernel that lacks it (before 4.12) still gives the number.
+    let _ = connection.socket_mut().socket_mut().set_ext_ack(true);
+    // Keeps the refused request out of the answer, so that the sentence stands right behind its header.
+    let _ = connection.socket_mut().socket_mut().set_cap_ack(true);
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+/// Whether the interface is a Wi-Fi one (net/wireless/sysfs.c puts its radio beside it).
+fn is_wifi(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).join("phy80211").exists()
+}
+
+impl Kernel for NetlinkKernel {
+    async fn link_by_name(&self, name: &DeviceName) -> Result<Option<Link>, KernelError> {
+        let attribute = name_attribute(name.as_str());
+        self.one_link(format!("look up {name}"), |message| message.attributes.push(attribute)).await
+    }
+
+    async fn link_by_index(&self, index: LinkIndex) -> Result<Option<Link>, KernelError> {
+        self.one_link(format!("look up the device with index {index}"), |message| {
+            message.header.index = index.0;
+        })
+        .await
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, KernelError> {
+        let request = self
+            .handle()
+            .link()
+            .get()
+            .set_filter_mask(AddressFamily::Unspec, vec![LinkExtentMask::SkipStats]);
+        let messages: Vec<LinkMessage> =
+            self.bounded("list the links", request.execute().try_collect()).await?;
+        Ok(messages.into_iter().map(link_from_message).collect())
+    }
+
+    async fn addresses(&self, index: LinkIndex) -> Result<Vec<LinkAddress>, KernelError> {
+        let operation = format!("list the addresses of the device with index {index}");
+        let request = self.handle().address().get();
+        let messages: Vec<_> = self.bounded(&operation, request.execute().try_collect()).await?;
+        Ok(messages.iter().filter_map(|message| address_from_message(message, index)).collect())
+    }
+
+    async fn add_link(&self, new: &NewLink) -> Result<(), KernelError> {
+        let request = self.handle().link().add(new_link_message(new));
+        self.bounded(&new.describe(), request.execute()).await
+    }
+
+    async fn add_alternative_name(&self, index: LinkIndex, name: &DeviceName) -> Result<(), KernelError> {
+        let operation = format!("give the device with index {index} the alternative name {name}");
+        let request = self.handle().link().property_add(index.0).alt_ifname(&[name.as_str()]);
+        self.bounded(&operation, request.execute()).await
+    }
+
+    async fn set_up(&self, index: LinkIndex) -> Result<(), KernelError> {
+        let operation = format!("bring up the device with index {index}");
+        self.change(operation, LinkUnspec::new_with_index(index.0).up().build()).await
+    }
+
+    async fn set_group(&self, index: LinkIndex, group: u32) -> Result<(), KernelError> {
+        let operation = format!("put the device with index {index} into group {group}");
+        let mut message = LinkUnspec::new_with_index(index.0).build();
+        message.attributes.push(LinkAttribute::Group(group));
+        self.change(operation, message).await
+    }
+
+    async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {
+        let operation = format!("remove the device with index {index}");
+        self.bounded(&operation, self.handle().link().del(index.0).execute()).await
+    }
+}
