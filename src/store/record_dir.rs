@@ -1,0 +1,216 @@
+//! A directory of records, one file each, replaced as a whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::{error, warn};
+
+use super::StoreError;
+use super::record_file::{self, Unreadable};
+
+/// What a record has to outlive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// A power failure: files and directory are synced.
+    Reboot,
+    /// The process only.
+    Process,
+}
+
+/// What a directory held.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// The records that could be read.
+    pub records: Vec<T>,
+    /// How many could not: set aside as damaged, left as written by a newer trunkline, or unreadable.
+    pub unreadable: usize,
+}
+
+/// A directory of records of one sort. Ids are checked before they get here, so they are safe as file names.
+#[derive(Debug)]
+pub(super) struct RecordDir {
+    path: PathBuf,
+    durability: Durability,
+}
+
+/// Makes a directory that only its owner may enter; parents get the same mode. An existing one is left as it is.
+pub(super) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StoreError::new("make the directory", path, source))
+}
+
+impl RecordDir {
+    pub(super) fn open(path: PathBuf, durability: Durability) -> Result<Self, StoreError> {
+        make_private_dir(&path)?;
+        Ok(Self { path, durability })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn file(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}.json"))
+    }
+
+    /// Writes beside, syncs, renames, syncs the directory: at every moment the old record is there or the new one.
+    pub(super) fn save<T: Serialize>(&self, id: &str, record: &T) -> Result<(), StoreError> {
+        let file = self.file(id);
+        let beside = self.path.join(format!("{id}.tmp"));
+        let text = record_file::write(record)
+            .map_err(|error| StoreError::new("write", &file, std::io::Error::other(error)))?;
+        let written = self.write_synced(&beside, &text).and_then(|()| fs::rename(&beside, &file));
+        if let Err(source) = written {
+            let _ = fs::remove_file(&beside);
+            return Err(StoreError::new("write", &file, source));
+        }
+        if let Err(source) = self.sync() {
+            // Whether it would survive is not known, so it must not look saved: the caller undoes the rest.
+            let _ = fs::remove_file(&file);
+            return Err(StoreError::new("sync", &self.path, source));
+        }
+        Ok(())
+    }
+
+    fn write_synced(&self, path: &Path, text: &[u8]) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+        file.write_all(text)?;
+        match self.durability {
+            Durability::Reboot => file.sync_all(),
+            Durability::Process => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        match self.durability {
+            Durability::Reboot => File::open(&self.path)?.sync_all(),
+            Durability::Process => Ok(()),
+        }
+    }
+
+    /// Removes a record, if there is one.
+    pub(super) fn remove(&self, id: &str) -> Result<(), StoreError> {
+        let file = self.file(id);
+        match fs::remove_file(&file) {
+            Ok(()) => self.sync().map_err(|source| StoreError::new("sync", &self.path, source)),
+            Err(source) if source.kind() == ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(StoreError::new("remove", &file, source)),
+        }
+    }
+
+    /// Reads all records. `id_of` is the id in a record, which must be its file's name.
+    pub(super) fn load<T: DeserializeOwned>(&self, id_of: fn(&T) -> &str) -> Result<Loaded<T>, StoreError> {
+        let failed = |source| StoreError::new("read the directory", &self.path, source);
+        let mut loaded = Loaded { records: Vec::new(), unreadable: 0 };
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("json") => match self.load_one(&path, id_of) {
+                    Some(record) => loaded.records.push(record),
+                    None => loaded.unreadable += 1,
+                },
+                // Begun and never finished: what it would have replaced still holds.
+                Some("tmp") => drop(fs::remove_file(&path)),
+                Some("corrupt") => loaded.unreadable += 1,
+                _ => {}
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn load_one<T: DeserializeOwned>(&self, path: &Path, id_of: fn(&T) -> &str) -> Option<T> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                error!(path = %path.display(), %error, "a record cannot be read and is left out");
+                return None;
+            }
+        };
+        let record = record_file::read(&text).and_then(|record: T| {
+            if self.file(id_of(&record)) == path {
+                return Ok(record);
+            }
+            Err(Unreadable::Damaged { reason: "it holds another id than its name says".to_owned() })
+        });
+        match record {
+            Ok(record) => Some(record),
+            Err(Unreadable::Newer { version }) => {
+                error!(path = %path.display(), version, "a newer trunkline wrote this record: it is left as it is and out of use");
+                None
+            }
+            Err(Unreadable::Damaged { reason }) => {
+                self.set_aside(path, &reason);
+                None
+            }
+        }
+    }
+
+    fn set_aside(&self, path: &Path, reason: &str) {
+        let aside = path.with_extension("json.corrupt");
+        let outcome = fs::rename(path, &aside);
+        warn!(path = %path.display(), reason, moved = outcome.is_ok(), "a damaged record is set aside");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        id: String,
+        vlan: u16,
+    }
+
+    fn sample(id: &str) -> Sample {
+        Sample { id: id.to_owned(), vlan: 20 }
+    }
+
+    fn dir() -> (tempfile::TempDir, RecordDir) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = RecordDir::open(temp.path().join("a/networks"), Durability::Reboot).unwrap();
+        (temp, dir)
+    }
+
+    fn load(dir: &RecordDir) -> (Vec<Sample>, usize) {
+        let mut loaded = dir.load(|sample: &Sample| &sample.id).unwrap();
+        loaded.records.sort_by(|a, b| a.id.cmp(&b.id));
+        (loaded.records, loaded.unreadable)
+    }
+
+    #[test]
+    fn records_come_and_go() {
+        let (_temp, dir) = dir();
+        dir.save("one", &sample("one")).unwrap();
+        dir.save("two", &sample("two")).unwrap();
+        dir.save("two", &sample("two")).unwrap();
+        assert_eq!(load(&dir), (vec![sample("one"), sample("two")], 0));
+        dir.remove("one").unwrap();
+        dir.remove("one").unwrap();
+        assert_eq!(load(&dir), (vec![sample("two")], 0));
+        let mode = fs::metadata(&dir.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_damaged_record_is_set_aside_and_takes_no_other_down() {
+        let (_temp, dir) = dir();
+        dir.save("good", &sample("good")).unwrap();
+        fs::write(dir.file("bad"), b"{").unwrap();
+        fs::copy(dir.file("good"), dir.file("impostor")).unwrap();
+        fs::write(dir.file("newer"), br#"{"version":9}"#).unwrap();
+        fs::write(dir.path.join("begun.tmp"), b"{").unwrap();
+        assert_eq!(load(&dir), (vec![sample("good")], 3));
+        let mut names: Vec<_> =
+            fs::read_dir(&dir.path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["bad.json.corrupt", "good.json", "impostor.json.corrupt", "newer.json"]);
+        assert_eq!(load(&dir), (vec![sample("good")], 3));
+    }
+}
