@@ -1,0 +1,70 @@
+//! DeleteNetwork: forget it, give its claim back, and take away what only it used.
+
+use tracing::{info, warn};
+
+use super::attach::remove;
+use super::parents::Root;
+use super::{Attachment, Driver, DriverError};
+use crate::kernel::{Kernel, KernelError, Link, LinkKind};
+use crate::model::ids::NetworkId;
+
+impl<K: Kernel> Driver<K> {
+    /// Deletes a network. An unknown id is a success: the engine has forgotten it, whatever is answered.
+    ///
+    /// # Errors
+    /// When the record cannot be removed: then the network stays. When a device of ours cannot be removed: the network
+    /// is gone all the same, and the device is swept at the next start.
+    pub async fn delete_network(&self, id: &NetworkId) -> Result<(), DriverError> {
+        let _alone = self.network_gates.enter(id).await;
+        self.store.remove_network(id).await?;
+        let Some((_, network)) = self.networks.remove(id) else { return Ok(()) };
+        self.forget_endpoints_of(id).await;
+        let Some(attachment) = network.attachment() else { return Ok(()) };
+        let _gate = self.parent_gates.enter(&attachment.id.root).await;
+        self.parents.release(&attachment.id, id);
+        self.remove_unused(id, attachment).await.map_err(DriverError::from)
+    }
+
+    /// Removes the devices of an attachment that are ours and in nobody's use, from the innermost out. The caller
+    /// holds the gate of the root.
+    pub(super) async fn remove_unused(
+        &self,
+        network: &NetworkId,
+        mut attachment: Attachment,
+    ) -> Result<(), KernelError> {
+        let is_ours = |link: &Link| {
+            link.group == self.settings.link_group
+                && matches!(link.kind, LinkKind::Vlan { .. } | LinkKind::Dummy)
+        };
+        let mut index = Some(attachment.index);
+        while let Some(current) = index {
+            let at_root = attachment.id.tags.is_empty();
+            let root_is_foreign = at_root && matches!(attachment.id.root, Root::Device(_));
+            if root_is_foreign || self.parents.in_use(&attachment.id) {
+                break;
+            }
+            let Some(link) = self.kernel.link_by_index(current).await?.filter(is_ours) else { break };
+            if let Some(what) = self.prober(network).foreign_on(&self.kernel, &link).await? {
+                warn!(device = link.name, "{what}: the device is left, and no longer trunkline's");
+                self.kernel.set_group(current, 0).await?;
+                break;
+            }
+            remove(&self.kernel, current).await?;
+            info!(device = link.name, "device without users removed");
+            index = link.lower;
+            if attachment.id.tags.pop().is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Endpoints that the engine left behind with the network.
+    async fn forget_endpoints_of(&self, network: &NetworkId) {
+        for id in self.endpoints.of_network(network) {
+            if let Err(error) = self.delete_endpoint(&id).await {
+                warn!(%error, endpoint = id.short(), "an endpoint of a removed network is left behind");
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Join: the container's link, ready for the engine to fetch, and what it needs to know about it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::children::ChildError;
+use super::{Attachment, Driver, DriverError, Network};
+use crate::kernel::Kernel;
+use crate::model::endpoint::Family;
+use crate::model::ids::{EndpointId, NetworkId};
+use crate::model::link_name::{InterfacePrefix, LinkName};
+
+/// What the engine is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The link to fetch.
+    pub link: LinkName,
+    /// The prefix of its name in the container.
+    pub prefix: InterfacePrefix,
+    /// Its whole name in the container, where the user asked for one.
+    pub ifname: Option<LinkName>,
+    /// The IPv4 gateway.
+    pub gateway: Option<IpAddr>,
+    /// The IPv6 gateway.
+    pub gateway_v6: Option<IpAddr>,
+    /// The families that get a default route straight out of the interface.
+    pub routed: Vec<Family>,
+}
+
+impl<K: Kernel> Driver<K> {
+    /// Makes the endpoint's link on its network's parent. When the parent's device has vanished, it is looked for and
+    /// made again first. The same call again finds the link and answers the same.
+    ///
+    /// # Errors
+    /// When network or endpoint are unknown, or the parent, the kernel or the disk are in the way; then there is no
+    /// link.
+    pub async fn join(
+        &self,
+        network_id: &NetworkId,
+        endpoint_id: &EndpointId,
+        sandbox: Option<String>,
+    ) -> Result<Joined, DriverError> {
+        let _alone = self.endpoint_gates.enter(endpoint_id).await;
+        let network = self.network(network_id)?;
+        let known = self.endpoints.get(endpoint_id).filter(|endpoint| endpoint.network == *network_id);
+        let mut endpoint = known.ok_or_else(|| DriverError::UnknownEndpoint(endpoint_id.clone()))?;
+        if sandbox.is_some() && endpoint.sandbox != sandbox {
+            endpoint.sandbox = sandbox;
+            self.store.save_endpoint(&endpoint).await?;
+            self.endpoints.insert(endpoint.clone());
+        }
+        let attachment = self.attachment_of(&network).await?;
+        match self.make_child(&network, &attachment, &endpoint).await {
+            Ok(()) => {}
+            Err(ChildError::Refused(error)) => return Err(error),
+            Err(ChildError::ParentGone) => {
+                let attachment = self.reattach(&network).await?;
+                self.make_child(&network, &attachment, &endpoint).await.map_err(|error| match error {
+                    ChildError::Refused(error) => error,
+                    ChildError::ParentGone => DriverError::UnknownNetwork(network_id.clone()),
+                })?;
+            }
+        }
+        let spec = &network.record.spec;
+        let (gateway, gateway_v6) = endpoint.gateways(spec);
+        let routed = endpoint.routed_families(spec);
+        let prefix = spec.iface_prefix.clone();
+        Ok(Joined { link: endpoint.link, prefix, ifname: endpoint.ifname, gateway, gateway_v6, routed })
+    }
+
+    async fn attachment_of(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {
+        match network.attachment() {
+            Some(attachment) => Ok(attachment),
+            None => self.reattach(network).await,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Finding networks' parents again: at the start, and when a device has vanished.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::create_network::{Occupied, gate_key};
+use super::{Attachment, Driver, DriverError, Network};
+use crate::kernel::Kernel;
+use crate::store::StoreError;
+
+/// What the start found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Networks that work.
+    pub attached: usize,
+    /// Networks whose parent is not there: they are tried again when they are used.
+    pub waiting: usize,
+}
+
+impl<K: Kernel> Driver<K> {
+    /// Reads the records, claims the parents, makes missing VLAN devices again, and sweeps devices of ours that no
+    /// record wants. To be called once, before the first call.
+    ///
+    /// # Errors
+    /// When the records cannot be read at all; one bad record is no error.
+    pub async fn recover(&self) -> Result<Recovery, StoreError> {
+        let loaded = self.store.load_networks().await?;
+        let mut records = loaded.records;
+        // Of two networks that clash, the older has its parent.
+        records.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
+        let mut recovery = Recovery { attached: 0, waiting: 0 };
+        for record in records {
+            let id = record.id.clone();
+            let network = Network::new(record, None);
+            self.networks.insert(id.clone(), Arc::clone(&network));
+            match self.reattach(&network).await {
+                Ok(_) => recovery.attached += 1,
+                Err(error) => {
+                    recovery.waiting += 1;
+                    warn!(network = id.short(), %error, "the network has no parent for now");
+                }
+            }
+        }
+        for record in self.store.load_endpoints().await?.records {
+            self.endpoints.insert(record);
+        }
+        let every_record_was_read = loaded.unreadable == 0;
+        self.sweep(recovery.waiting == 0 && every_record_was_read).await;
+        info!(networks = recovery.attached, waiting = recovery.waiting, "networks recovered");
+        Ok(recovery)
+    }
+
+    /// Attaches a network that exists to its parent again, making its VLAN devices if they are missing.
+    pub(super) async fn reattach(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {
+        let record = &network.record;
+        let _alone = self.network_gates.enter(&record.id).await;
+        // It may have been deleted while this call waited.
+        let current = self.network(&record.id)?;
+        if !Arc::ptr_eq(&current, network) {
+            return Err(DriverError::UnknownNetwork(record.id.clone()));
+        }
+        let target = self.target(&record.spec).await?;
+        let _gate = self.parent_gates.enter(&gate_key(&record.id, target.as_ref())).await;
+        let ready = self.make_ready(record, target, Occupied::ByUs).await?;
+        ready.reservation.commit();
+        if let Some(old) = network.attachment().filter(|old| old.id != ready.attachment.id) {
+            self.parents.release(&old.id, &record.id);
+        }
+        network.set_attachment(Some(ready.attachment.clone()));
+        Ok(ready.attachment)
+    }
+}
