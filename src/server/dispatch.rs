@@ -1,0 +1,81 @@
+//! One call, one method of the driver, one answer.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::call::Call;
+use super::wire;
+use crate::driver::{Driver, DriverError, Joined};
+use crate::kernel::Kernel;
+use crate::model::endpoint::Family;
+
+/// An answer's body. Every answer type is a plain struct, so this does not fail; if it ever did, the engine would
+/// rather see an empty object than nothing.
+fn body(answer: impl serde::Serialize) -> Value {
+    serde_json::to_value(answer).unwrap_or_else(|_| Value::Object(serde_json::Map::new()))
+}
+
+/// Does what the call asks. An error is the sentence for the user.
+pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> Result<Value, String> {
+    let empty = || body(wire::EmptyResponse {});
+    let sentence = |error: DriverError| error.to_string();
+    Ok(match call {
+        Call::Activate => body(wire::ActivateResponse { implements: vec!["NetworkDriver".to_owned()] }),
+        Call::GetCapabilities => body(wire::CapabilitiesResponse {
+            scope: "local".to_owned(),
+            connectivity_scope: "global".to_owned(),
+            gw_alloc_checker: true,
+        }),
+        // The engine keeps a gateway that the user gave; one that nobody asked for would take an address that may be
+        // in use on the VLAN, and lead nowhere.
+        Call::GwAllocCheck => body(wire::GwAllocCheckResponse { skip_ipv4: true, skip_ipv6: true }),
+        Call::CreateNetwork(new) => driver.create_network(new).await.map(|()| empty()).map_err(sentence)?,
+        Call::DeleteNetwork(id) => driver.delete_network(&id).await.map(|()| empty()).map_err(sentence)?,
+        Call::CreateEndpoint(new) => {
+            let mac = driver.create_endpoint(new).await.map_err(sentence)?;
+            let mac_address = mac.map(|mac| mac.to_string()).unwrap_or_default();
+            let interface = wire::EndpointInterface { mac_address, ..Default::default() };
+            body(wire::CreateEndpointResponse { interface })
+        }
+        Call::DeleteEndpoint(id) => driver.delete_endpoint(&id).await.map(|()| empty()).map_err(sentence)?,
+        Call::EndpointOperInfo => body(wire::OperInfoResponse::default()),
+        Call::Join { network, endpoint, sandbox } => {
+            body(join_response(driver.join(&network, &endpoint, sandbox).await.map_err(sentence)?))
+        }
+        Call::Leave(id) => {
+            driver.leave(&id);
+            empty()
+        }
+        Call::ExternalConnectivity | Call::Discovery | Call::FreeNetwork => empty(),
+        Call::AllocateNetwork => {
+            return Err(
+                "trunkline's networks are of local scope: create them on each node with --scope local"
+                    .to_owned(),
+            );
+        }
+    })
+}
+
+fn join_response(joined: Joined) -> wire::JoinResponse {
+    let text = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+    let route = |family: &Family| wire::StaticRoute {
+        destination: match family {
+            Family::V4 => "0.0.0.0/0".to_owned(),
+            Family::V6 => "::/0".to_owned(),
+        },
+        route_type: 1,
+        next_hop: String::new(),
+    };
+    wire::JoinResponse {
+        interface_name: wire::InterfaceName {
+            src_name: joined.link.to_string(),
+            dst_prefix: joined.prefix.to_string(),
+            dst_name: joined.ifname.map(|name| name.to_string()).unwrap_or_default(),
+        },
+        gateway: text(joined.gateway),
+        gateway_ipv6: text(joined.gateway_v6),
+        static_routes: joined.routed.iter().map(route).collect(),
+        disable_gateway_service: true,
+    }
+}

@@ -1,0 +1,194 @@
+//! HTTP to calls and back. Bytes are taken as they come, whatever the Content-Type: engines send none.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, info_span, warn};
+use warp::http::{Method as Verb, Response, StatusCode, header};
+use warp::{Buf, Filter, Reply};
+
+use super::call::{Call, Method};
+use super::dispatch::dispatch;
+use super::patience::RequestClock;
+use super::wire::ErrorResponse;
+use crate::driver::Driver;
+use crate::kernel::Kernel;
+
+/// Longest body, in bytes. Engines send some hundred.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Longest time for one call. Engines wait for ever, and hold `docker run` while they do.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every request needs.
+#[derive(Debug)]
+pub(super) struct Context<K> {
+    pub(super) driver: Arc<Driver<K>>,
+    /// Calls run as tasks of their own: one that an engine no longer waits for is still finished or undone.
+    pub(super) calls: TaskTracker,
+}
+
+impl<K> Clone for Context<K> {
+    fn clone(&self) -> Self {
+        Self { driver: Arc::clone(&self.driver), calls: self.calls.clone() }
+    }
+}
+
+/// The routes for one connection.
+pub(super) fn routes<K: Kernel>(
+    context: Context<K>,
+    clock: RequestClock,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    warp::any()
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |verb: Verb, path: warp::path::FullPath, headers: header::HeaderMap, body| {
+            let (context, clock) = (context.clone(), clock.clone());
+            async move {
+                let answer = answer(&context, &clock, &verb, path.as_str(), &headers, body).await;
+                answer.unwrap_or_else(|refusal| refusal)
+            }
+        })
+        .recover(|_| async {
+            Ok::<_, Infallible>(refuse(StatusCode::BAD_REQUEST, "the request cannot be read"))
+        })
+        .unify()
+}
+
+type Answer = Response<Vec<u8>>;
+
+fn json(status: StatusCode, value: &Value) -> Answer {
+    let mut response = Response::new(value.to_string().into_bytes());
+    *response.status_mut() = status;
+    let content_type = header::HeaderValue::from_static("application/vnd.docker.plugins.v1.2+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn refuse(status: StatusCode, sentence: &str) -> Answer {
+    let body = ErrorResponse { err: sentence.to_owned() };
+    json(status, &serde_json::to_value(body).unwrap_or_default())
+}
+
+async fn answer<K: Kernel>(
+    context: &Context<K>,
+    clock: &RequestClock,
+    verb: &Verb,
+    path: &str,
+    headers: &header::HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Answer, Answer> {
+    let Some(method) = Method::of_path(path) else {
+        let shown: String = path.chars().take(80).collect();
+        return Err(refuse(StatusCode::NOT_FOUND, &format!("trunkline has no method {shown}")));
+    };
+    if verb != Verb::POST {
+        let mut answer =
+            refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("{} takes POST, not {verb}", method.name));
+        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+        return Err(answer);
+    }
+    let body = read_body(headers, body).await?;
+    clock.request_is_here();
+    let call = method.parse(&body).map_err(|error| {
+        debug!(method = method.name, %error, "refused");
+        // A refusal of what the user said is shown as it is; one of the engine's bytes with the method's name.
+        let status = if is_users_error(&error) { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        refuse(status, &error.to_string())
+    })?;
+    Ok(run(context, method, call).await)
+}
+
+fn is_users_error(error: &super::call::CallError) -> bool {
+    use super::call::CallError;
+    matches!(
+        error,
+        CallError::Options(_) | CallError::OptionType { .. } | CallError::Mac(_) | CallError::IfName(_)
+    )
+}
+
+async fn read_body(
+    headers: &header::HeaderMap,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>> + Send,
+) -> Result<Vec<u8>, Answer> {
+    let too_large = || {
+        refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the request's body is larger than {MAX_BODY_BYTES} bytes"),
+        )
+    };
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let mut body = std::pin::pin!(body);
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.map_err(|_| refuse(StatusCode::BAD_REQUEST, "the request's body broke off"))?;
+        if bytes.len() + chunk.remaining() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        while chunk.has_remaining() {
+            let part = chunk.chunk();
+            bytes.extend_from_slice(part);
+            let length = part.len();
+            chunk.advance(length);
+        }
+    }
+    Ok(bytes)
+}
+
+async fn run<K: Kernel>(context: &Context<K>, method: Method, call: Call) -> Answer {
+    let span =
+        info_span!("call", method = method.name, network = network_of(&call), endpoint = endpoint_of(&call));
+    let driver = Arc::clone(&context.driver);
+    let work = async move {
+        let started = std::time::Instant::now();
+        let outcome = dispatch(&driver, call).await;
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        match &outcome {
+            Ok(_) => debug!(ms, "done"),
+            Err(sentence) => warn!(ms, error = sentence, "refused"),
+        }
+        outcome
+    };
+    let task = context.calls.spawn(work.instrument(span));
+    match tokio::time::timeout(CALL_TIMEOUT, task).await {
+        Ok(Ok(Ok(value))) => json(StatusCode::OK, &value),
+        Ok(Ok(Err(sentence))) => refuse(StatusCode::OK, &sentence),
+        Ok(Err(_)) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "trunkline failed inside: its log says how; please report it",
+        ),
+        Err(_) => {
+            let sentence =
+                format!("{} did not end within {} s: try again", method.name, CALL_TIMEOUT.as_secs());
+            refuse(StatusCode::OK, &sentence)
+        }
+    }
+}
+
+fn network_of(call: &Call) -> Option<&str> {
+    match call {
+        Call::CreateNetwork(new) => Some(new.id.short()),
+        Call::DeleteNetwork(id) => Some(id.short()),
+        Call::CreateEndpoint(new) => Some(new.network.short()),
+        Call::Join { network, .. } => Some(network.short()),
+        _ => None,
+    }
+}
+
+fn endpoint_of(call: &Call) -> Option<&str> {
+    match call {
+        Call::CreateEndpoint(new) => Some(new.id.short()),
+        Call::Join { endpoint, .. } => Some(endpoint.short()),
+        Call::DeleteEndpoint(id) | Call::Leave(id) => Some(id.short()),
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! The socket file: made, taken over from a daemon that died, and removed again.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tokio::net::UnixListener;
+
+/// Why the socket cannot be had.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Somebody answers on it.
+    #[error("another daemon listens on {}: stop it, or choose another --socket", path.display())]
+    InUse {
+        /// The socket's path.
+        path: PathBuf,
+    },
+    /// Something that is no socket stands there.
+    #[error("{} exists and is not a socket: remove it, or choose another --socket", path.display())]
+    NotASocket {
+        /// The socket's path.
+        path: PathBuf,
+    },
+    /// The system refuses.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A socket that is listened on. Its file is removed when this is dropped, if it is still this socket's.
+#[derive(Debug)]
+pub struct BoundSocket {
+    /// Where connections come in.
+    pub listener: UnixListener,
+    file: SocketFile,
+}
+
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: what the file must still be.
+    identity: (u64, u64),
+}
+
+impl BoundSocket {
+    /// Listens on `path`, for root only (mode 0600). The directory is made when it is missing, and a socket on which
+    /// nobody answers is replaced.
+    ///
+    /// The socket is bound beside its place, given its mode, and renamed: at no moment can others connect to it, and
+    /// at no moment is there no socket where there was one.
+    ///
+    /// # Errors
+    /// When somebody answers there, when something else stands there, or when the system refuses.
+    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+        let io_error =
+            |action, path: &Path, source| SocketError::Io { action, path: path.to_owned(), source };
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+            made.map_err(|source| io_error("make the directory", directory, source))?;
+        }
+        refuse_if_taken(path)?;
+        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+        let _ = fs::remove_file(&beside);
+        let listener = UnixListener::bind(&beside).map_err(|source| io_error("listen on", path, source))?;
+        let placed = fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))
+            .and_then(|()| fs::symlink_metadata(&beside))
+            .and_then(|metadata| fs::rename(&beside, path).map(|()| metadata));
+        let metadata = placed.map_err(|source| {
+            let _ = fs::remove_file(&beside);
+            io_error("place the socket at", path, source)
+        })?;
+        let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
+        Ok(Self { listener, file })
+    }
+
+    /// The socket's path.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| is_ours(&metadata)) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether a daemon could listen on `path`: asked before anything of a start is done, and again when it binds.
+///
+/// # Errors
+/// As [`BoundSocket::bind`].
+pub fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
+    let io_error = |action, source| SocketError::Io { action, path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {}
+        Ok(_) => return Err(SocketError::NotASocket { path: path.to_owned() }),
+        Err(source) if source.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(io_error("look at", source)),
+    }
+    // A listener whose queue is full does not refuse, it would block; then it is alive too.
+    match UnixStream::connect(path) {
+        Ok(_) => Err(SocketError::InUse { path: path.to_owned() }),
+        Err(source) if matches!(source.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
+        Err(source) => Err(io_error("connect to", source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("run/docker/plugins/t.sock");
+        let first = BoundSocket::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = BoundSocket::bind(&path).unwrap_err().to_string();
+        assert!(error.starts_with("another daemon listens on"), "{error}");
+        drop(first);
+        assert!(!path.exists());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "a dropped std listener leaves its file: the stale socket of a killed daemon");
+        let second = BoundSocket::bind(&path).unwrap();
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_ours_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("t.sock");
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(BoundSocket::bind(&path), Err(SocketError::NotASocket { .. })));
+        fs::remove_file(&path).unwrap();
+        let bound = BoundSocket::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "another's").unwrap();
+        drop(bound);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+}
