@@ -109,6 +109,8 @@ impl ServeArgs {
         driver.recover().await.map_err(|error| failed(&error))?;
         let socket = BoundSocket::bind(&self.socket).map_err(|error| failed(&error))?;
         info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
+        let tending = Arc::clone(&driver);
+        tokio::spawn(async move { tending.tend().await });
         serve(&socket.listener, driver, async move {
             tokio::select! {
                 _ = terminate.recv() => {}

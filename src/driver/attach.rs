@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use tracing::{info, warn};
 
 use super::parent_error::ParentError;
-use super::parents::{AttachmentId, Parents};
 use super::resolve::{Target, check_base};
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind, NewLink, NewLinkKind, link_named};
 use crate::model::link_name::{DeviceName, LinkName};
@@ -36,20 +35,6 @@ pub(super) async fn ensure<K: Kernel>(
         check_base(kernel, &target.root).await?;
     }
     climb(kernel, target, settings, group, made).await
-}
-
-/// Removes what [`ensure`] made, the innermost first, as far as no network claims it. A lost answer leaves open who
-/// made a device, so the registry is asked; the network it was for must have given its claim back.
-pub(super) async fn undo<K: Kernel>(kernel: &K, parents: &Parents, attachment: &AttachmentId, made: &[Made]) {
-    for made in made.iter().rev() {
-        let tags = attachment.tags.iter().take(made.depth).copied().collect();
-        if parents.in_use(&AttachmentId { root: attachment.root.clone(), tags }) {
-            break;
-        }
-        if let Err(error) = remove(kernel, made.index).await {
-            warn!(%error, "a device made for a network that failed is left behind; the next start removes it");
-        }
-    }
 }
 
 /// Removes a link; one that is gone already is removed. Asked twice when the kernel's answer was lost.
@@ -96,7 +81,13 @@ async fn climb<K: Kernel>(
 }
 
 async fn bring_up<K: Kernel>(kernel: &K, link: &Link) -> Result<(), KernelError> {
-    if link.up { Ok(()) } else { kernel.set_up(link.index).await }
+    if link.up {
+        return Ok(());
+    }
+    match kernel.set_up(link.index).await {
+        Err(_) => kernel.set_up(link.index).await,
+        done => done,
+    }
 }
 
 async fn find_or_make<K: Kernel>(

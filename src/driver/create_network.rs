@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::attach::{Made, ensure, ensure_dummy, undo};
+use tracing::warn;
+
+use super::attach::{Made, ensure, ensure_dummy, remove};
 use super::parents::{AttachmentId, Reservation, Root};
 use super::resolve::{Target, check_parent, resolve};
 use super::{Attachment, Driver, DriverError, Network, ParentError};
@@ -51,6 +53,7 @@ impl<K: Kernel> Driver<K> {
     pub async fn create_network(&self, new: NewNetwork) -> Result<(), DriverError> {
         let NewNetwork { id, options, internal, pools } = new;
         let spec = NetworkSpec::new(options, internal, pools, &self.settings.defaults)?;
+        let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(&id).await;
         if let Ok(existing) = self.network(&id) {
             if existing.record.spec != spec {
@@ -64,7 +67,7 @@ impl<K: Kernel> Driver<K> {
         let ready = self.make_ready(&record, target, Occupied::ByOthers).await?;
         if let Err(error) = self.store.save_network(&record).await {
             drop(ready.reservation);
-            undo(&self.kernel, &self.parents, &ready.attachment.id, &ready.made).await;
+            self.undo(&ready.attachment.id, &ready.made).await;
             return Err(error.into());
         }
         ready.reservation.commit();
@@ -109,7 +112,7 @@ impl<K: Kernel> Driver<K> {
             }
             Err(error) => {
                 drop(reservation);
-                undo(&self.kernel, &self.parents, &id, &made).await;
+                self.undo(&id, &made).await;
                 Err(error.into())
             }
         }
@@ -146,6 +149,22 @@ impl<K: Kernel> Driver<K> {
             self.prober(&record.id).check_free(&self.kernel, &link, spec.mode).await?;
         }
         Ok(link)
+    }
+
+    /// Removes what [`ensure`] made, the innermost first, as far as no network claims it. A lost answer leaves open who
+    /// made a device, so the registry is asked; the network it was for has given its claim back.
+    async fn undo(&self, attachment: &AttachmentId, made: &[Made]) {
+        for made in made.iter().rev() {
+            let tags = attachment.tags.iter().take(made.depth).copied().collect();
+            if self.parents.in_use(&AttachmentId { root: attachment.root.clone(), tags }) {
+                break;
+            }
+            if let Err(error) = remove(&self.kernel, made.index).await {
+                warn!(%error, "a device made for a network that failed is left behind for now");
+            }
+        }
+        // What was made without its being known, because the kernel's answers were lost, is found by a sweep.
+        self.tidiness.is_untidy();
     }
 }
 

@@ -13,19 +13,24 @@ impl<K: Kernel> Driver<K> {
     /// link, made by a process that is gone: its name comes from the id.
     ///
     /// # Errors
-    /// When the kernel does not remove the link: then the record stays, so that it is tried again.
+    /// When the kernel does not remove the link: the endpoint is forgotten all the same, because no engine asks twice,
+    /// and the link is swept later.
     pub async fn delete_endpoint(&self, id: &EndpointId) -> Result<(), DriverError> {
         let _alone = self.endpoint_gates.enter(id).await;
         let names = match self.endpoints.get(id) {
             Some(record) => vec![record.link],
             None => self.possible_links(id),
         };
+        let mut outcome = Ok(());
         for name in names {
-            self.remove_child(&name).await?;
+            if let Err(error) = self.remove_child(&name).await {
+                self.tidiness.is_untidy();
+                outcome = Err(error);
+            }
         }
-        self.store.remove_endpoint(id).await?;
         self.endpoints.remove(id);
-        Ok(())
+        self.store.remove_endpoint(id).await?;
+        outcome.map_err(DriverError::from)
     }
 
     /// The names that the link of a forgotten endpoint can have, less those of endpoints that are known.

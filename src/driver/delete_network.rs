@@ -1,8 +1,7 @@
 //! DeleteNetwork: forget it, give its claim back, and take away what only it used.
 
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::attach::remove;
 use super::parents::Root;
 use super::{Attachment, Driver, DriverError};
 use crate::kernel::{Kernel, KernelError, Link, LinkKind};
@@ -13,16 +12,22 @@ impl<K: Kernel> Driver<K> {
     ///
     /// # Errors
     /// When the record cannot be removed: then the network stays. When a device of ours cannot be removed: the network
-    /// is gone all the same, and the device is swept at the next start.
+    /// is gone all the same, and the device is swept later.
     pub async fn delete_network(&self, id: &NetworkId) -> Result<(), DriverError> {
+        // Before any gate of the network: an endpoint's gate comes first (see gates.rs).
+        self.forget_endpoints_of(id).await;
+        let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(id).await;
         self.store.remove_network(id).await?;
         let Some((_, network)) = self.networks.remove(id) else { return Ok(()) };
-        self.forget_endpoints_of(id).await;
         let Some(attachment) = network.attachment() else { return Ok(()) };
         let _gate = self.parent_gates.enter(&attachment.id.root).await;
         self.parents.release(&attachment.id, id);
-        self.remove_unused(id, attachment).await.map_err(DriverError::from)
+        let outcome = self.remove_unused(id, attachment).await;
+        if outcome.is_err() {
+            self.tidiness.is_untidy();
+        }
+        outcome.map_err(DriverError::from)
     }
 
     /// Removes the devices of an attachment that are ours and in nobody's use, from the innermost out. The caller
@@ -44,13 +49,9 @@ impl<K: Kernel> Driver<K> {
                 break;
             }
             let Some(link) = self.kernel.link_by_index(current).await?.filter(is_ours) else { break };
-            if let Some(what) = self.prober(network).foreign_on(&self.kernel, &link).await? {
-                warn!(device = link.name, "{what}: the device is left, and no longer trunkline's");
-                self.kernel.set_group(current, 0).await?;
+            if !self.remove_if_free(network, &link).await? {
                 break;
             }
-            remove(&self.kernel, current).await?;
-            info!(device = link.name, "device without users removed");
             index = link.lower;
             if attachment.id.tags.pop().is_none() {
                 break;

@@ -2,7 +2,7 @@
 //!
 //! A fixed number of locks, chosen by the key's hash: two keys may share one and then wait for each other, which
 //! costs a moment and needs no cleaning up. A call takes at most one gate of each kind, in the order endpoint,
-//! network, parent, so that no two calls wait for each other for ever.
+//! change (see `sweep`), network, parent, so that no two calls wait for each other for ever.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 

@@ -21,6 +21,8 @@ mod parents;
 mod recover;
 mod resolve;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,6 +44,7 @@ use endpoints::Endpoints;
 use gates::Gates;
 use occupancy::Prober;
 use parents::{AttachmentId, Parents};
+use sweep::Tidiness;
 
 /// What the daemon was told at its start.
 #[derive(Debug, Clone)]
@@ -94,6 +97,7 @@ pub struct Driver<K> {
     network_gates: Gates,
     parent_gates: Gates,
     endpoint_gates: Gates,
+    tidiness: Tidiness,
 }
 
 impl<K: Kernel> Driver<K> {
@@ -109,6 +113,7 @@ impl<K: Kernel> Driver<K> {
             network_gates: Gates::new(),
             parent_gates: Gates::new(),
             endpoint_gates: Gates::new(),
+            tidiness: Tidiness::default(),
         }
     }
 

@@ -25,28 +25,31 @@ impl<K: Kernel> Driver<K> {
     /// # Errors
     /// When the records cannot be read at all; one bad record is no error.
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
-        let loaded = self.store.load_networks().await?;
-        let mut records = loaded.records;
-        // Of two networks that clash, the older has its parent.
-        records.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
-        let mut recovery = Recovery { attached: 0, waiting: 0 };
-        for record in records {
-            let id = record.id.clone();
-            let network = Network::new(record, None);
-            self.networks.insert(id.clone(), Arc::clone(&network));
-            match self.reattach(&network).await {
-                Ok(_) => recovery.attached += 1,
-                Err(error) => {
-                    recovery.waiting += 1;
-                    warn!(network = id.short(), %error, "the network has no parent for now");
-                }
-            }
-        }
+        // All records before any device is touched: a sweep in between must not take one record's link for nobody's.
         for record in self.store.load_endpoints().await?.records {
             self.endpoints.insert(record);
         }
-        let every_record_was_read = loaded.unreadable == 0;
-        self.sweep(recovery.waiting == 0 && every_record_was_read).await;
+        let loaded = self.store.load_networks().await?;
+        if loaded.unreadable > 0 {
+            self.tidiness.is_blind();
+        }
+        let mut networks: Vec<_> = loaded.records.into_iter().map(|record| Network::new(record, None)).collect();
+        // Of two networks that clash, the older has its parent.
+        networks.sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
+        for network in &networks {
+            self.networks.insert(network.record.id.clone(), Arc::clone(network));
+        }
+        let mut recovery = Recovery { attached: 0, waiting: 0 };
+        for network in &networks {
+            match self.reattach(network).await {
+                Ok(_) => recovery.attached += 1,
+                Err(error) => {
+                    recovery.waiting += 1;
+                    warn!(network = network.record.id.short(), %error, "the network has no parent for now");
+                }
+            }
+        }
+        self.sweep().await;
         info!(networks = recovery.attached, waiting = recovery.waiting, "networks recovered");
         Ok(recovery)
     }
@@ -54,6 +57,7 @@ impl<K: Kernel> Driver<K> {
     /// Attaches a network that exists to its parent again, making its VLAN devices if they are missing.
     pub(super) async fn reattach(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {
         let record = &network.record;
+        let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(&record.id).await;
         // It may have been deleted while this call waited.
         let current = self.network(&record.id)?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 
@@ -47,9 +47,10 @@ struct State {
 }
 
 /// The model. All methods but those of [`Kernel`] are what a test, an administrator or an engine does.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FakeKernel {
-    state: Mutex<State>,
+    /// Shared by clones, which are handles to one kernel: a daemon dies, the kernel stays.
+    state: Arc<Mutex<State>>,
 }
 
 impl FakeKernel {

@@ -1,0 +1,128 @@
+//! The links of containers: made in one message, found again, and never mixed up.
+
+use super::*;
+use crate::kernel::{NewLink, NewLinkKind};
+use crate::model::mac::MacAddress;
+
+const E1: &str = "15d75b4f4f6ba94568126c6c057911016a2bc3879dcb77fe2d0f16c1a88f5d02";
+const LINK: &str = "tl15d75b4f4f6b macvlan bridge down mtu 1500 group 8021 on eth1";
+
+async fn rig_with_network(given: &[(&str, &str)]) -> Rig {
+    let rig = Rig::new().await;
+    rig.create("n1", &[&[("host_iface", "eth1")], given].concat()).await.unwrap();
+    rig
+}
+
+fn children(rig: &Rig) -> Vec<String> {
+    rig.links().into_iter().filter(|line| line.starts_with("tl")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_costs_one_kernel_operation() {
+    let rig = rig_with_network(&[]).await;
+    let before = rig.kernel.operations();
+    let mac = rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap().unwrap();
+    assert_eq!(rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap().unwrap(), mac);
+    let joined = rig.join(E1, "n1").await.unwrap();
+    assert_eq!(rig.kernel.operations() - before, 1);
+    assert_eq!(children(&rig), [LINK]);
+    assert_eq!((joined.link.as_str(), joined.prefix.as_str()), ("tl15d75b4f4f6b", "eth"));
+    assert_eq!(joined.gateway, "10.0.0.1".parse().ok());
+    assert_eq!(rig.join(E1, "n1").await.unwrap(), joined);
+    rig.delete_endpoint(E1).await.unwrap();
+    rig.delete_endpoint(E1).await.unwrap();
+    assert!(children(&rig).is_empty());
+    assert!(rig.join(E1, "n1").await.unwrap_err().contains("is not known to trunkline"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mac_that_was_given_is_not_answered() {
+    let rig = rig_with_network(&[]).await;
+    let given: MacAddress = "02:00:00:00:00:01".parse().unwrap();
+    let new = NewEndpoint { mac: Some(given), ..endpoint(E1, "n1", "10.0.0.2/24") };
+    assert_eq!(rig.driver.create_endpoint(new.clone()).await.unwrap(), None);
+    assert_eq!(rig.driver.create_endpoint(new).await.unwrap(), None);
+    rig.join(E1, "n1").await.unwrap();
+    let link = rig.kernel.link_by_name(&"tl15d75b4f4f6b".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(link.mac, Some(given));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ipvlan_has_no_mac_to_give() {
+    let rig = rig_with_network(&[("mode", "l3")]).await;
+    assert_eq!(rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap(), None);
+    let joined = rig.join(E1, "n1").await.unwrap();
+    assert_eq!((joined.gateway, joined.routed.len()), (None, 1));
+    let given = NewEndpoint { mac: "02:00:00:00:00:01".parse().ok(), ..endpoint("e2", "n1", "10.0.0.3/24") };
+    let error = rig.driver.create_endpoint(given).await.unwrap_err().to_string();
+    assert!(error.contains("in mode l3 a container has its parent's"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_start_alike_have_links_of_their_own() {
+    let rig = rig_with_network(&[]).await;
+    let (first, second) = (format!("{}a", &E1[..63]), format!("{}b", &E1[..63]));
+    for (id, address) in [(&first, "10.0.0.2/24"), (&second, "10.0.0.3/24")] {
+        rig.endpoint(id, "n1", address).await.unwrap();
+        rig.join(id, "n1").await.unwrap();
+    }
+    assert_eq!(children(&rig).len(), 2);
+    rig.delete_endpoint(&second).await.unwrap();
+    assert_eq!(children(&rig), [LINK]);
+    rig.delete_endpoint(&format!("{}c", &E1[..63])).await.unwrap();
+    assert_eq!(children(&rig), [LINK], "an unknown id must not take a known endpoint's link");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leftover_that_differs_is_replaced_and_a_strangers_device_is_not() {
+    let rig = rig_with_network(&[]).await;
+    let eth2 = rig.kernel.link_by_name(&"eth2".parse().unwrap()).await.unwrap().unwrap().index;
+    let mode = crate::model::mode::MacvlanMode::Bridge;
+    let leftover = |group| NewLink {
+        name: "tl15d75b4f4f6b".parse().unwrap(),
+        group,
+        mtu: None,
+        mac: None,
+        up: false,
+        kind: NewLinkKind::Macvlan { parent: eth2, mode, bcqueuelen: None },
+    };
+    rig.kernel.add_link(&leftover(GROUP)).await.unwrap();
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    assert_eq!(children(&rig), [LINK]);
+    rig.delete_endpoint(E1).await.unwrap();
+    rig.kernel.add_link(&leftover(0)).await.unwrap();
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    let error = rig.join(E1, "n1").await.unwrap_err();
+    assert!(error.contains("another device is named tl15d75b4f4f6b"), "{error}");
+    rig.delete_endpoint(E1).await.unwrap();
+    assert_eq!(children(&rig).len(), 1, "the stranger's device stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_vlan_is_made_again_at_join() {
+    let rig = Rig::new().await;
+    rig.create("n1", &[("host_iface", "eth1.20")]).await.unwrap();
+    rig.kernel.unplug("eth1.20");
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    assert!(rig.kernel.dump().contains("eth1.20 vlan 802.1q 20 up mtu 1500 group 8021 on eth1"));
+    rig.kernel.unplug("eth1");
+    rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap();
+    let error = rig.join("e2", "n1").await.unwrap_err();
+    assert!(error.contains("no interface named eth1.20"), "{error}");
+    rig.kernel.add_device("eth1");
+    rig.join("e2", "n1").await.unwrap();
+    rig.delete("n1").await.unwrap();
+    assert_eq!(rig.links().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_network_takes_its_endpoints_links_along() {
+    let rig = rig_with_network(&[]).await;
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    rig.delete("n1").await.unwrap();
+    assert!(children(&rig).is_empty());
+    assert_eq!(rig.driver.endpoint_count(), 0);
+}
