@@ -64,6 +64,7 @@ impl<K: Kernel> Driver<K> {
             ifname: new.ifname,
             sandbox: None,
         };
+        self.check_conflicts(&network, &record).await?;
         self.store.save_endpoint(&record).await?;
         self.endpoints.insert(record);
         Ok(chosen)

@@ -6,8 +6,10 @@ use crate::model::ids::EndpointId;
 use crate::model::link_name::LinkName;
 
 impl<K: Kernel> Driver<K> {
-    /// Leave: nothing to do. The link is still in the container, and the engine is about to bring it back.
-    pub fn leave(&self, _endpoint: &EndpointId) {}
+    /// Leave: nothing to do in the kernel. The link is still in the container, and the engine is about to bring it back.
+    pub fn leave(&self, endpoint: &EndpointId) {
+        self.endpoints.leave(endpoint);
+    }
 
     /// Removes an endpoint's link if it is in the host, and its record. An id that was never seen may still have a
     /// link, made by a process that is gone: its name comes from the id.

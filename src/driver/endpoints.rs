@@ -1,16 +1,21 @@
 //! The endpoints that are known, found by id and by the name of their link, at a cost that does not grow with them.
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::link_name::LinkName;
+use crate::model::mac::MacAddress;
 
 /// All endpoints. The caller holds the endpoint's gate when it changes one.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
     records: DashMap<EndpointId, EndpointRecord>,
     by_link: DashMap<LinkName, EndpointId>,
+    /// The endpoints that have a MAC; one, but for different VLANs and for records of containers that are gone.
+    by_mac: DashMap<MacAddress, Vec<EndpointId>>,
+    /// Those that left: their links are on their way back to the host to be deleted.
+    left: DashSet<EndpointId>,
 }
 
 impl Endpoints {
@@ -18,16 +23,47 @@ impl Endpoints {
         self.records.get(id).map(|record| record.clone())
     }
 
-    /// Adds an endpoint, or replaces what was known of it. Its link's name does not change.
+    /// Adds an endpoint, or replaces what was known of it. Its link's name and its MAC do not change.
     pub(super) fn insert(&self, record: EndpointRecord) {
         self.by_link.insert(record.link.clone(), record.id.clone());
+        if let Some(mac) = record.mac {
+            let mut holders = self.by_mac.entry(mac).or_default();
+            if !holders.contains(&record.id) {
+                holders.push(record.id.clone());
+            }
+        }
         self.records.insert(record.id.clone(), record);
     }
 
     pub(super) fn remove(&self, id: &EndpointId) {
         if let Some((_, record)) = self.records.remove(id) {
             self.by_link.remove_if(&record.link, |_, holder| holder == id);
+            if let Some(mac) = record.mac {
+                if let Some(mut holders) = self.by_mac.get_mut(&mac) {
+                    holders.retain(|holder| holder != id);
+                }
+                self.by_mac.remove_if(&mac, |_, holders| holders.is_empty());
+            }
         }
+        self.left.remove(id);
+    }
+
+    /// The endpoint's container lets go of it.
+    pub(super) fn leave(&self, id: &EndpointId) {
+        if self.records.contains_key(id) {
+            self.left.insert(id.clone());
+        }
+    }
+
+    /// Whether the endpoint's container let go of it.
+    pub(super) fn has_left(&self, id: &EndpointId) -> bool {
+        self.left.contains(id)
+    }
+
+    /// The endpoints with this MAC.
+    pub(super) fn with_mac(&self, mac: MacAddress) -> Vec<EndpointRecord> {
+        let holders = self.by_mac.get(&mac).map(|holders| holders.clone()).unwrap_or_default();
+        holders.iter().filter_map(|id| self.get(id)).collect()
     }
 
     /// Whether an endpoint has a link of this name.

@@ -7,6 +7,7 @@ use super::parents::ClaimConflict;
 use crate::kernel::KernelError;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::link_name::LinkName;
+use crate::model::mac::MacAddress;
 use crate::model::mode::Mode;
 use crate::model::network::SpecError;
 use crate::store::StoreError;
@@ -47,6 +48,29 @@ pub enum DriverError {
         mac: String,
         /// The network's mode.
         mode: Mode,
+    },
+    /// One MAC twice on one parent.
+    #[error(
+        "the MAC address {mac} is in use on {parent} by endpoint {} of network {}: choose another, or stop that container",
+        holder.short(), network.short()
+    )]
+    MacInUse {
+        /// The address.
+        mac: MacAddress,
+        /// The parent's name.
+        parent: String,
+        /// Who has it.
+        holder: EndpointId,
+        /// On which network.
+        network: NetworkId,
+    },
+    /// A second container on a passthru parent.
+    #[error("{parent} is taken by endpoint {}: in mode passthru a parent has one container; stop that one, or use another mode", holder.short())]
+    PassthruTaken {
+        /// The parent's name.
+        parent: String,
+        /// Who has it.
+        holder: EndpointId,
     },
     /// The parent stayed occupied.
     #[error("the parent {parent} of network {} is occupied: {error}", network.short())]

@@ -50,6 +50,7 @@ impl<K: Kernel> Driver<K> {
             self.endpoints.insert(endpoint.clone());
         }
         let attachment = self.attachment_of(&network).await?;
+        self.check_conflicts(&network, &endpoint).await?;
         match self.make_child(&network, &attachment, &endpoint).await {
             Ok(()) => {}
             Err(ChildError::Refused(error)) => return Err(error),

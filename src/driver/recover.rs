@@ -33,9 +33,11 @@ impl<K: Kernel> Driver<K> {
         if loaded.unreadable > 0 {
             self.tidiness.is_blind();
         }
-        let mut networks: Vec<_> = loaded.records.into_iter().map(|record| Network::new(record, None)).collect();
+        let mut networks: Vec<_> =
+            loaded.records.into_iter().map(|record| Network::new(record, None)).collect();
         // Of two networks that clash, the older has its parent.
-        networks.sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
+        networks
+            .sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
         for network in &networks {
             self.networks.insert(network.record.id.clone(), Arc::clone(network));
         }

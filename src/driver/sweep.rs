@@ -103,7 +103,11 @@ impl<K: Kernel> Driver<K> {
 
     /// Removes a device of ours; where something of others stands on it, it is left and given up. Says whether it was
     /// removed.
-    pub(super) async fn remove_if_free(&self, network: &NetworkId, device: &Link) -> Result<bool, KernelError> {
+    pub(super) async fn remove_if_free(
+        &self,
+        network: &NetworkId,
+        device: &Link,
+    ) -> Result<bool, KernelError> {
         if let Some(what) = self.prober(network).foreign_on(&self.kernel, device).await? {
             warn!(device = device.name, "{what}: the device is left, and no longer trunkline's");
             self.kernel.set_group(device.index, 0).await?;

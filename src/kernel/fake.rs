@@ -3,7 +3,7 @@
 //! It keeps links, their groups, what stands on what and in which namespace, and refuses what Linux refuses with the
 //! same error (shared table in tests/conformance.rs). [`FakeKernel::fail_at`] makes one operation go wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,6 +43,7 @@ struct State {
     links: BTreeMap<u32, FakeLink>,
     last_index: u32,
     operations: usize,
+    namespaces: BTreeSet<String>,
     fault: Option<(usize, Fault)>,
 }
 
@@ -89,6 +90,16 @@ impl FakeKernel {
     pub fn set_elsewhere(&self, name: &str, elsewhere: bool) {
         for found in self.state().links.values_mut().filter(|found| found.link.name == name) {
             found.elsewhere = elsewhere;
+        }
+    }
+
+    /// Mounts a container's namespace, or takes it away.
+    pub fn set_namespace(&self, path: &str, mounted: bool) {
+        let mut state = self.state();
+        if mounted {
+            state.namespaces.insert(path.to_owned());
+        } else {
+            state.namespaces.remove(path);
         }
     }
 
@@ -385,6 +396,10 @@ impl Kernel for FakeKernel {
             state.update(index, |link| link.group = group);
             Ok(())
         })
+    }
+
+    async fn has_namespace(&self, path: &str) -> bool {
+        self.state().namespaces.contains(path)
     }
 
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {

@@ -58,6 +58,10 @@ pub trait Kernel: Send + Sync + 'static {
     fn set_group(&self, index: LinkIndex, group: u32)
     -> impl Future<Output = Result<(), KernelError>> + Send;
 
+    /// Whether a network namespace is mounted at this path, as engines mount those of running containers. A path that
+    /// cannot be seen from here is none.
+    fn has_namespace(&self, path: &str) -> impl Future<Output = bool> + Send;
+
     /// Removes a link, and with it the links on it in every namespace.
     fn delete_link(&self, index: LinkIndex) -> impl Future<Output = Result<(), KernelError>> + Send;
 }

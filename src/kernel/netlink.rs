@@ -55,9 +55,10 @@ impl NetlinkKernel {
             Err(_) => Err(KernelError::new(operation, Refusal::NoAnswer)),
         };
         if matches!(&outcome, Err(error) if error.refusal == Refusal::Broken)
-            && let Ok(fresh) = connect() {
-                *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-            }
+            && let Ok(fresh) = connect()
+        {
+            *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
         outcome
     }
 
@@ -164,6 +165,16 @@ impl Kernel for NetlinkKernel {
         let mut message = LinkUnspec::new_with_index(index.0).build();
         message.attributes.push(LinkAttribute::Group(group));
         self.change(operation, message).await
+    }
+
+    async fn has_namespace(&self, path: &str) -> bool {
+        let path = path.to_owned();
+        // An engine removes the mount at once and the file it was on up to a minute later, so the file says nothing.
+        let is_mounted = move || {
+            nix::sys::statfs::statfs(path.as_str())
+                .is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::NSFS_MAGIC)
+        };
+        tokio::task::spawn_blocking(is_mounted).await.unwrap_or(false)
     }
 
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {

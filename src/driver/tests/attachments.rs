@@ -77,10 +77,13 @@ async fn a_device_that_is_made_otherwise_is_refused() {
     let rig = Rig::new().await;
     foreign_vlan(&rig, "eth1.30", 30, VlanSettings { gvrp: Some(true), ..Default::default() }).await;
     let before = rig.links();
-    for (key, value) in [("gvrp", "false"), ("mvrp", "true"), ("egress_qos", "1:2"), ("vlan_protocol", "802.1ad")] {
+    for (key, value) in
+        [("gvrp", "false"), ("mvrp", "true"), ("egress_qos", "1:2"), ("vlan_protocol", "802.1ad")]
+    {
         let by_name = rig.create("n1", &[("host_iface", "eth1.30"), (key, value)]).await.unwrap_err();
         assert!(by_name.contains("eth1.30 exists with"), "{by_name}");
-        let by_id = rig.create("n1", &[("host_iface", "eth1"), ("vlan", "30"), (key, value)]).await.unwrap_err();
+        let by_id =
+            rig.create("n1", &[("host_iface", "eth1"), ("vlan", "30"), (key, value)]).await.unwrap_err();
         assert!(by_id.contains("eth1.30"), "{by_id}");
     }
     rig.create("n1", &[("host_iface", "eth1.30"), ("gvrp", "true")]).await.unwrap();
@@ -132,7 +135,8 @@ async fn long_bases_get_devices_of_their_own() {
     rig.create("n1", &[("host_iface", "enp130s0f1np1"), ("vlan", "4094")]).await.unwrap();
     rig.create("n2", &[("host_iface", "enp130s0f1np2.4094"), ("mode", "private")]).await.unwrap();
     assert_eq!(rig.links().len(), 6);
-    let error = rig.create("n3", &[("host_iface", "enp130s0f1np1.4094"), ("mode", "vepa")]).await.unwrap_err();
+    let error =
+        rig.create("n3", &[("host_iface", "enp130s0f1np1.4094"), ("mode", "vepa")]).await.unwrap_err();
     assert!(error.contains("by network n1"), "{error}");
     rig.delete("n1").await.unwrap();
     rig.delete("n2").await.unwrap();
@@ -170,14 +174,16 @@ async fn unfit_parents_are_refused_at_create() {
     let error = rig.create("n2", &[("host_iface", "wlan0")]).await.unwrap_err();
     assert!(error.contains("Wi-Fi") && error.contains("mode=l2"), "{error}");
     rig.create("n2", &[("host_iface", "wlan0"), ("mode", "l2")]).await.unwrap();
-    let error = rig.create("n3", &[("host_iface", "eth1"), ("vlan", "21"), ("mtu", "1501")]).await.unwrap_err();
+    let error =
+        rig.create("n3", &[("host_iface", "eth1"), ("vlan", "21"), ("mtu", "1501")]).await.unwrap_err();
     assert!(error.starts_with("mtu=1501 is more than the 1500 of the parent eth1.21"), "{error}");
     assert!(!rig.kernel.dump().contains("eth1.21"));
 }
 
 async fn foreign_child(rig: &Rig, name: &str, kind: impl Fn(LinkIndex) -> NewLinkKind) {
     let parent = rig.kernel.link_by_name(&"eth1".parse().unwrap()).await.unwrap().unwrap().index;
-    let new = NewLink { name: name.parse().unwrap(), group: 0, mtu: None, mac: None, up: true, kind: kind(parent) };
+    let new =
+        NewLink { name: name.parse().unwrap(), group: 0, mtu: None, mac: None, up: true, kind: kind(parent) };
     rig.kernel.add_link(&new).await.unwrap();
     rig.kernel.set_elsewhere(name, true);
 }
@@ -219,7 +225,8 @@ async fn a_device_on_which_others_stand_is_left_and_given_up() {
         let vlan = rig.kernel.link_by_name(&"eth1.20".parse().unwrap()).await.unwrap().unwrap().index;
         let address = |automatic| LinkAddress { address: "192.0.2.1".parse().unwrap(), automatic };
         let kind = NewLinkKind::Macvlan { parent: vlan, mode: MacvlanMode::Bridge, bcqueuelen: None };
-        let child = NewLink { name: "user0".parse().unwrap(), group: 0, mtu: None, mac: None, up: true, kind };
+        let child =
+            NewLink { name: "user0".parse().unwrap(), group: 0, mtu: None, mac: None, up: true, kind };
         match stand {
             "address" => rig.kernel.add_address(vlan, address(false)),
             "automatic" => rig.kernel.add_address(vlan, address(true)),

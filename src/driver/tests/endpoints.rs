@@ -126,3 +126,44 @@ async fn a_removed_network_takes_its_endpoints_links_along() {
     assert!(children(&rig).is_empty());
     assert_eq!(rig.driver.endpoint_count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_mac_is_not_given_twice_on_one_parent() {
+    let rig = Rig::new().await;
+    for (id, given) in [("n1", "eth1.20"), ("n2", "eth1.20"), ("n3", "eth1.30")] {
+        rig.create(id, &[("host_iface", given)]).await.unwrap();
+    }
+    let with_mac = |id: &str, network: &str| NewEndpoint {
+        mac: "02:00:00:00:00:01".parse().ok(),
+        ..endpoint(id, network, "10.0.0.2/24")
+    };
+    rig.driver.create_endpoint(with_mac(E1, "n1")).await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    rig.driver.create_endpoint(with_mac("e3", "n3")).await.unwrap();
+    let error = rig.driver.create_endpoint(with_mac("e2", "n2")).await.unwrap_err().to_string();
+    let sentence =
+        "the MAC address 02:00:00:00:00:01 is in use on eth1.20 by endpoint 15d75b4f4f6b of network n1";
+    assert!(error.starts_with(sentence), "{error}");
+    // The container runs: its link is in it.
+    rig.kernel.set_namespace("/run/docker/netns/x", true);
+    rig.kernel.set_elsewhere("tl15d75b4f4f6b", true);
+    assert!(rig.driver.create_endpoint(with_mac("e2", "n2")).await.is_err());
+    // The engine was killed, and its containers ended: nobody ever deletes the endpoint.
+    rig.kernel.set_namespace("/run/docker/netns/x", false);
+    rig.driver.create_endpoint(with_mac("e2", "n2")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn passthru_has_one_endpoint() {
+    let rig = rig_with_network(&[("mode", "passthru")]).await;
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    let error = rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap_err();
+    assert!(error.starts_with("eth1 is taken by endpoint 15d75b4f4f6b"), "{error}");
+    rig.driver.leave(&E1.parse().unwrap());
+    rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap();
+    rig.delete_endpoint(E1).await.unwrap();
+    rig.join("e2", "n1").await.unwrap();
+    let error = rig.create("n2", &[("host_iface", "eth1"), ("mode", "passthru")]).await.unwrap_err();
+    assert!(error.contains("one network alone"), "{error}");
+}

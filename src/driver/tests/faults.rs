@@ -129,7 +129,9 @@ async fn whatever_fails_is_undone_or_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn a_create_that_fails_leaves_nothing_even_without_a_repeat() {
-    for (before, step) in CASES.iter().filter(|(_, step)| matches!(step, Step::Create(..) | Step::CreateInternal(_))) {
+    for (before, step) in
+        CASES.iter().filter(|(_, step)| matches!(step, Step::Create(..) | Step::CreateInternal(_)))
+    {
         for fault in FAULTS {
             for nth in 1..20 {
                 let rig = prepared(before).await;

@@ -47,7 +47,11 @@ async fn orphans_are_swept_and_others_are_left() {
     };
     let kinds = [
         NewLinkKind::Vlan { base: eth2, tag, settings: Default::default() },
-        NewLinkKind::Macvlan { parent: eth2, mode: crate::model::mode::MacvlanMode::Bridge, bcqueuelen: None },
+        NewLinkKind::Macvlan {
+            parent: eth2,
+            mode: crate::model::mode::MacvlanMode::Bridge,
+            bcqueuelen: None,
+        },
         NewLinkKind::Dummy,
     ];
     for (number, kind) in kinds.into_iter().enumerate() {
@@ -78,7 +82,10 @@ async fn nothing_is_swept_while_some_network_is_not_known() {
     std::fs::write(&record, "{").unwrap();
     let rig = rig.restart().await;
     assert_eq!(rig.driver.network_count(), 1);
-    assert!(rig.kernel.dump().contains("eth1.20"), "the device of the damaged record may have containers on it");
+    assert!(
+        rig.kernel.dump().contains("eth1.20"),
+        "the device of the damaged record may have containers on it"
+    );
 }
 
 #[tokio::test(start_paused = true)]

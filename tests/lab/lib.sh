@@ -1,0 +1,218 @@
+# What scenarios say: engine and plugin, networks and containers, refusals, captures, and what may not be left behind.
+# Sourced by tests/lab/guest. Scenarios run under `set -e`: a command that fails ends the scenario.
+# shellcheck shell=bash
+
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/lab/trunk.sh
+. "$lab/trunk.sh"
+
+engine_log=/tmp/dockerd.log
+plugin_log=/tmp/trunkline.log
+plugin_socket=/run/docker/plugins/trunkline.sock
+engine_marked=0 plugin_marked=0
+
+uptime_s() { cut -d. -f1 /proc/uptime; }
+
+# note TEXT: a line that is shown with the scenario's result.
+note() { echo "# $*"; }
+
+# until_true SECONDS COMMAND...: waits for a condition, with a bound.
+until_true() {
+  local end=$(($(uptime_s) + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$(uptime_s)" -lt "$end" ] || { echo "waited in vain for: $*" >&2; return 1; }
+    sleep 0.1
+  done
+}
+
+# ---- engine and plugin
+
+start_engine() {
+  mkdir -p /tmp/docker
+  # A shell in between, which ends at once: or this one would report the daemon's end when a scenario kills it.
+  (
+    dockerd --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs --data-root /tmp/docker "$@" \
+      >>"$engine_log" 2>&1 &
+    echo $! >/tmp/dockerd.id
+  )
+  until_true 90 docker version
+}
+
+# stop_process FILE SIGNAL: ends the process whose id is in FILE, and waits until it is gone.
+stop_process() {
+  local id
+  id=$(cat "$1")
+  kill "-$2" "$id" 2>/dev/null || true
+  until_true 60 not test -d "/proc/$id"
+  rm -f "$1"
+}
+
+stop_engine() { stop_process /tmp/dockerd.id "${1:-TERM}"; }
+
+start_plugin() {
+  (
+    "$lab/trunkline" serve --debug "$@" >>"$plugin_log" 2>&1 &
+    echo $! >/tmp/trunkline.id
+  )
+  until_true 20 test -S "$plugin_socket"
+}
+
+stop_plugin() { stop_process /tmp/trunkline.id TERM; }
+
+# kill_plugin: as a crash would. The socket's file stays, so the next start must replace it.
+kill_plugin() {
+  stop_process /tmp/trunkline.id KILL
+  rm -f "$plugin_socket"
+}
+
+import_image() {
+  mkdir -p /tmp/image/bin
+  cp "$(command -v busybox)" /tmp/image/bin/busybox
+  local applet
+  for applet in sh sleep ping ip cat grep wget; do ln -sf busybox "/tmp/image/bin/$applet"; done
+  tar -C /tmp/image -c . | docker import - bb >/dev/null
+}
+
+mark_logs() {
+  engine_marked=$(wc -l <"$engine_log")
+  plugin_marked=$(wc -l <"$plugin_log")
+}
+
+show_logs() {
+  echo "--- trunkline"
+  tail -n "+$((plugin_marked + 1))" "$plugin_log" | tail -n 60
+  echo "--- dockerd"
+  tail -n "+$((engine_marked + 1))" "$engine_log" | grep -vE 'level=(debug|info)' | tail -n 20 || true
+}
+
+# ---- networks and containers
+
+# network NAME [ARGUMENT...]: makes a trunkline network.
+network() {
+  local name=$1
+  shift
+  docker network create -d trunkline "$@" "$name" >/dev/null
+}
+
+# container NAME NETWORK [ARGUMENT...]: starts one that waits. It may change its own addresses, to try to get out.
+container() {
+  local name=$1 network=$2
+  shift 2
+  docker run -d --init=false --stop-timeout 0 --cap-add NET_ADMIN --name "$name" --network "$network" "$@" bb sleep 100000 \
+    >/dev/null
+}
+
+remove_containers() { docker rm -f "$@" >/dev/null; }
+
+# pings CONTAINER ADDRESS: one of three gets through.
+pings() { docker exec "$1" sh -c "ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2" >/dev/null; }
+
+# pings_not CONTAINER ADDRESS
+pings_not() { not docker exec "$1" ping -c 1 -W 1 "$2" >/dev/null; }
+
+# in_container NAME COMMAND...
+in_container() { docker exec "$@"; }
+
+# mac_of CONTAINER [INTERFACE]
+mac_of() { docker exec "$1" cat "/sys/class/net/${2:-eth0}/address"; }
+
+# address_of CONTAINER NETWORK
+address_of() { docker inspect --format "{{(index .NetworkSettings.Networks \"$2\").IPAddress}}" "$1"; }
+
+# ---- saying what must hold
+
+not() { ! "$@"; }
+
+# same WHAT EXPECTED ACTUAL
+same() {
+  [ "$2" = "$3" ] || { printf '%s differ:\n  expected: %s\n  actual:   %s\n' "$1" "$2" "$3"; return 1; }
+}
+
+# expect_refused PATTERN COMMAND...: it fails, and says so in words that match.
+expect_refused() {
+  local pattern=$1 said
+  shift
+  if said=$("$@" 2>&1); then
+    echo "not refused: $*"
+    return 1
+  fi
+  grep -qE -- "$pattern" <<<"$said" || { printf 'refused in other words: %s\n  expected: %s\n' "$said" "$pattern"; return 1; }
+  note "refused: ${said#*: }"
+}
+
+# has_link NAME [NAMESPACE]
+has_link() {
+  if [ $# = 2 ]; then ip -n "$2" link show dev "$1" >/dev/null 2>&1; else ip link show dev "$1" >/dev/null 2>&1; fi
+}
+
+# links: every link of the host and of every named namespace.
+links() {
+  local namespace
+  ip -br link | awk '{ print "host", $1 }' | sort
+  for namespace in $(ip netns list | awk '{ print $1 }' | sort); do
+    ip -n "$namespace" -br link | awk -v n="$namespace" '{ print n, $1 }' | sort
+  done
+}
+
+# everything: what a scenario must leave as it found it.
+everything() {
+  links
+  docker ps -aq | sed 's/^/container /'
+  docker network ls --format 'network {{.Name}}' | sort
+  # Directories that do not exist hold nothing.
+  { find /var/lib/trunkline/networks /run/trunkline/endpoints -type f 2>/dev/null || true; } | sort
+}
+
+# ---- frames on the trunk's far end
+
+# start_capture: every frame that passes the far end's untagged port, with its tag if it has one.
+start_capture() {
+  rm -f /tmp/capture.txt
+  ip netns exec "$switch" tcpdump -i "$port" -e -n -l >/tmp/capture.txt 2>/tmp/capture.err &
+  echo $! >/tmp/capture.id
+  until_true 20 grep -q 'listening on' /tmp/capture.err
+}
+
+stop_capture() { stop_process /tmp/capture.id INT; }
+
+# frames_of MAC: the captured frames that it sent, a line each.
+frames_of() { grep -E "^[0-9:.]+ $1 > " /tmp/capture.txt || true; }
+
+# only_tagged MAC ID: it sent frames, and each has this tag; no ID: none has a tag.
+only_tagged() {
+  local all tagged
+  all=$(frames_of "$1" | wc -l)
+  if [ -n "$2" ]; then
+    tagged=$(frames_of "$1" | grep -c "vlan $2, " || true)
+  else
+    tagged=$(frames_of "$1" | grep -vc 'vlan ' || true)
+  fi
+  [ "$all" -gt 0 ] || { echo "no frame of $1 was seen"; return 1; }
+  same "frames of $1 with tag '${2:-none}'" "$all" "$tagged"
+  note "$all frames of $1 on the trunk, all of them ${2:+tagged }${2:-untagged}"
+}
+
+# ---- the end of a scenario
+
+# end_scenario: runs when a scenario ends, however.
+end_scenario() {
+  local status=$?
+  [ ! -e /tmp/capture.id ] || stop_capture || true
+  remove_trunk
+  exit "$status"
+}
+
+# reset_host: takes away what a scenario that broke off left, so that the next one starts clean.
+reset_host() {
+  [ -e /tmp/trunkline.id ] && [ -d "/proc/$(cat /tmp/trunkline.id)" ] || start_plugin
+  [ -e /tmp/dockerd.id ] && [ -d "/proc/$(cat /tmp/dockerd.id)" ] || start_engine
+  local leftover
+  leftover=$(docker ps -aq)
+  # shellcheck disable=SC2086
+  [ -z "$leftover" ] || docker rm -f $leftover >/dev/null
+  leftover=$(docker network ls -q --filter type=custom)
+  # shellcheck disable=SC2086
+  [ -z "$leftover" ] || docker network rm $leftover >/dev/null
+  remove_trunk
+}

@@ -1,0 +1,95 @@
+# The scenario that carries the product's name: three networks at once on one trunk.
+# shellcheck shell=bash
+
+make_three_networks() {
+  network vlan10 --subnet 10.10.0.0/24 --gateway 10.10.0.1 -o host_iface="$trunk.10"
+  network vlan20 --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk" -o vlan=20
+  network untagged --subnet 10.1.0.0/24 --gateway 10.1.0.1 -o host_iface="$trunk"
+}
+
+start_six_containers() {
+  local network
+  for network in vlan10 vlan20 untagged; do
+    container "$network-a" "$network"
+    container "$network-b" "$network"
+  done
+}
+
+remove_six_containers() {
+  remove_containers vlan10-a vlan10-b vlan20-a vlan20-b untagged-a untagged-b
+}
+
+# far_gateway NETWORK
+far_gateway() {
+  case $1 in vlan10) echo 10.10.0.1 ;; vlan20) echo 10.20.0.1 ;; untagged) echo 10.1.0.1 ;; esac
+}
+
+check_traffic() {
+  local network
+  start_capture
+  for network in vlan10 vlan20 untagged; do
+    pings "$network-a" "$(far_gateway $network)"
+    pings "$network-b" "$(far_gateway $network)"
+    pings "$network-a" "$(address_of "$network-b" "$network")"
+    note "$network: both containers reach $(far_gateway $network) and each other"
+  done
+  check_isolation
+  stop_capture
+  only_tagged "$(mac_of vlan10-a)" 10
+  only_tagged "$(mac_of vlan20-a)" 20
+  only_tagged "$(mac_of vlan20-b)" 20
+  only_tagged "$(mac_of untagged-a)" ''
+}
+
+# An address of another VLAN's subnet, on the container's own interface: if anything but the tag kept the VLANs apart,
+# it would get through now.
+check_isolation() {
+  in_container vlan20-a ip addr add 10.10.0.77/24 dev eth0
+  in_container vlan20-a ip addr add 10.1.0.77/24 dev eth0
+  in_container vlan10-a ip addr add 10.20.0.77/24 dev eth0
+  pings_not vlan20-a 10.10.0.1
+  pings_not vlan20-a "$(address_of vlan10-b vlan10)"
+  pings_not vlan20-a 10.1.0.1
+  pings_not vlan10-a 10.20.0.1
+  note "no container reaches another VLAN, even with an address of it"
+}
+
+scenario_trunk() {
+  make_trunk
+  local before
+  before=$(links)
+  make_three_networks
+  has_link "$trunk.10"
+  has_link "$trunk.20"
+  start_six_containers
+  check_traffic
+  remove_six_containers
+  docker network rm vlan10 vlan20 untagged >/dev/null
+  same "links" "$before" "$(links)"
+}
+
+scenario_trunk_after_plugin_is_killed_between_create_and_run() {
+  make_trunk
+  local before
+  before=$(links)
+  make_three_networks
+  kill_plugin
+  start_plugin
+  start_six_containers
+  check_traffic
+  remove_six_containers
+  docker network rm untagged vlan20 vlan10 >/dev/null
+  same "links" "$before" "$(links)"
+}
+
+scenario_networks_are_removed_in_any_order() {
+  make_trunk
+  local before order
+  before=$(links)
+  for order in "vlan10 vlan20 untagged" "untagged vlan20 vlan10" "vlan20 untagged vlan10" "vlan20 vlan10 untagged"; do
+    make_three_networks
+    # shellcheck disable=SC2086
+    docker network rm $order >/dev/null
+    same "links after $order" "$before" "$(links)"
+  done
+}
