@@ -1,0 +1,100 @@
+//! The invariants of docs/architecture.md, read off the source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines: past it there are two nouns in it.
+const LONGEST_FILE: usize = 450;
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).expect("the source is here") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    let relative = |path: &PathBuf| path.strip_prefix(&root).expect("below src").display().to_string();
+    let read = |path: &PathBuf| (relative(path), fs::read_to_string(path).expect("text"));
+    let sources: Vec<_> = found.iter().map(read).collect();
+    assert!(sources.len() > 30, "only {} source files were found", sources.len());
+    sources
+}
+
+/// The code of a file: without comments, and without what tests need.
+fn code(text: &str) -> String {
+    let without_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    without_tests
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The source files outside `allowed` whose code names `word`.
+fn who_names(word: &str, allowed: &str) -> Vec<String> {
+    let is_outside = |path: &str| !path.starts_with(allowed) && !path.contains("/tests/");
+    let named = |(path, text): &(String, String)| is_outside(path) && code(text).contains(word);
+    sources().iter().filter(|source| named(source)).map(|(path, _)| path.clone()).collect()
+}
+
+#[test]
+fn only_the_edges_name_their_crates() {
+    let nobody: [String; 0] = [];
+    assert_eq!(who_names("warp::", "server/"), nobody);
+    assert_eq!(who_names("hyper", "server/"), nobody);
+    assert_eq!(who_names("rtnetlink", "kernel/"), nobody);
+    assert_eq!(who_names("netlink_packet_route", "kernel/"), nobody);
+    assert_eq!(who_names("std::fs", "store/").iter().filter(|p| !p.starts_with("server/socket")).count(), 0);
+}
+
+#[test]
+fn the_model_is_pure() {
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("model/")) {
+        let code = code(text);
+        for module in ["cli", "driver", "kernel", "server", "store"] {
+            assert!(!code.contains(&format!("crate::{module}")), "{path} names {module}");
+        }
+        for effect in ["std::fs", "std::process", "std::env", "tokio", "std::time::SystemTime", "println!"] {
+            assert!(!code.contains(effect), "{path} uses {effect}");
+        }
+    }
+}
+
+#[test]
+fn nothing_calls_the_engine() {
+    for word in ["docker.sock", "docker_socket", "/var/run/docker.sock"] {
+        assert_eq!(who_names(word, "cli/").len(), 0, "{word}");
+    }
+}
+
+#[test]
+fn files_have_one_noun() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{path} has {lines} lines");
+    }
+}
+
+#[test]
+fn the_readme_has_every_option() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).expect("README.md");
+    let rows: Vec<&str> =
+        readme.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `-o`")).collect();
+    let expected: Vec<String> = trunkline::model::option_table::OPTIONS
+        .iter()
+        .map(|row| {
+            let aliases: Vec<_> = row.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+            let aliases = if aliases.is_empty() { String::new() } else { format!("{} ", aliases.join(", ")) };
+            format!("| `{}` | {aliases}| {} | {} |", row.key, row.values, row.default)
+        })
+        .collect();
+    assert_eq!(rows, expected, "README.md and src/model/option_table.rs differ");
+}
