@@ -1,5 +1,7 @@
 //! The daemon as a process: how it starts, what its flags do, how it stops.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)] // a test that cannot go on says why and ends
+
 mod common;
 
 use std::io::Read;

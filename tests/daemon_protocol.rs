@@ -1,5 +1,7 @@
 //! The whole protocol as bytes on the socket: right, empty, broken, too large, and in every order.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)] // a test that cannot go on says why and ends
+
 mod common;
 
 use common::{Connection, Daemon, Namespace, network, skip};

@@ -1,5 +1,7 @@
 //! Every request that three real engines were recorded sending decodes, and what is decoded says the same again.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)] // a test that cannot go on says why and ends
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;

@@ -79,6 +79,17 @@ impl FakeKernel {
         self.state().update(index, change);
     }
 
+    /// Takes a link down, and with it the VLAN devices on it that are not loosely bound (`vlan_device_event`,
+    /// net/8021q/vlan.c).
+    pub fn take_down(&self, index: LinkIndex) {
+        self.state().take_down(index);
+    }
+
+    /// Sets an MTU; what stands on the link has at most as much (`macvlan_device_event`, `vlan_device_event`).
+    pub fn set_mtu(&self, index: LinkIndex, mtu: u32) {
+        self.state().set_mtu(index, mtu);
+    }
+
     /// Gives a link an address.
     pub fn add_address(&self, index: LinkIndex, address: LinkAddress) {
         if let Some(found) = self.state().links.get_mut(&index.0) {
@@ -216,6 +227,24 @@ impl State {
         }
     }
 
+    fn take_down(&mut self, index: LinkIndex) {
+        self.update(index, |link| link.up = false);
+        let is_bound =
+            |link: &&Link| matches!(&link.kind, LinkKind::Vlan { flags, .. } if !flags.loose_binding);
+        let above: Vec<_> = self.on(index).filter(is_bound).map(|link| link.index).collect();
+        for index in above {
+            self.take_down(index);
+        }
+    }
+
+    fn set_mtu(&mut self, index: LinkIndex, mtu: u32) {
+        self.update(index, |link| link.mtu = mtu);
+        let above: Vec<_> = self.on(index).filter(|link| link.mtu > mtu).map(|link| link.index).collect();
+        for index in above {
+            self.set_mtu(index, mtu);
+        }
+    }
+
     fn visible(&self, name: &str) -> Option<&Link> {
         self.links
             .values()
@@ -249,7 +278,9 @@ impl State {
         let (kind, lower) = match &new.kind {
             NewLinkKind::Dummy => (LinkKind::Dummy, None),
             NewLinkKind::Vlan { base, tag, settings } => {
-                self.by_index(*base)?;
+                if self.by_index(*base)?.kind == LinkKind::Loopback {
+                    return Err(Errno::EOPNOTSUPP);
+                }
                 if self.on(*base).any(|link| link.vlan_tag() == Some(*tag)) {
                     return Err(Errno::EEXIST);
                 }
@@ -265,8 +296,13 @@ impl State {
                 (LinkKind::Vlan { tag: *tag, flags, ingress_qos, egress_qos }, Some(*base))
             }
             NewLinkKind::Macvlan { parent, mode, .. } => {
-                self.check_macvlan(*parent, *mode)?;
-                (LinkKind::Macvlan(Some(*mode)), Some(*parent))
+                // A child of a child is put on the device below (`macvlan_common_newlink`).
+                let parent = match self.by_index(*parent)? {
+                    Link { kind: LinkKind::Macvlan(_), lower: Some(lower), .. } => *lower,
+                    link => link.index,
+                };
+                self.check_macvlan(parent, *mode)?;
+                (LinkKind::Macvlan(Some(*mode)), Some(parent))
             }
             NewLinkKind::Ipvlan { parent, mode, flag } => {
                 self.check_ipvlan(*parent)?;
@@ -278,21 +314,36 @@ impl State {
         let inherited = lower_link.as_ref().map_or(1500, |lower| lower.mtu);
         let mtu = new.mtu.map_or(inherited, |mtu| mtu.get());
         if lower_link.is_some() && mtu > inherited {
-            return Err(match new.kind {
-                NewLinkKind::Vlan { .. } => Errno::ERANGE,
-                _ => Errno::EINVAL,
-            });
-        }
-        let below_down = lower_link.as_ref().is_some_and(|lower| !lower.up);
-        if new.up && below_down && matches!(new.kind, NewLinkKind::Vlan { .. }) {
-            return Err(Errno::ENETDOWN);
+            return Err(Errno::EINVAL);
         }
         let index = self.insert(new.name.as_str(), kind, lower, mtu);
         self.update(index, |link| {
             link.group = new.group;
-            link.up = new.up;
             link.mac = new.mac.or(link.mac);
         });
+        if new.up {
+            self.bring_up(index).inspect_err(|_| self.remove(index))?;
+        }
+        Ok(())
+    }
+
+    /// `vlan_dev_open` (net/8021q/vlan_dev.c) and `macvlan_open`.
+    fn bring_up(&mut self, index: LinkIndex) -> Result<(), Errno> {
+        let link = self.by_index(index)?;
+        let below = link.lower.and_then(|lower| self.links.get(&lower.0)).map(|below| &below.link);
+        match (&link.kind, below) {
+            (LinkKind::Vlan { flags, .. }, Some(below)) if !below.up && !flags.loose_binding => {
+                return Err(Errno::ENETDOWN);
+            }
+            (LinkKind::Macvlan(mode), Some(below)) if *mode != Some(MacvlanMode::Passthru) => {
+                let is_twin = |other: &Link| other.index != index && other.up && other.mac == link.mac;
+                if self.on(below.index).any(is_twin) {
+                    return Err(Errno::EADDRINUSE);
+                }
+            }
+            _ => {}
+        }
+        self.update(index, |link| link.up = true);
         Ok(())
     }
 
@@ -379,15 +430,7 @@ impl Kernel for FakeKernel {
     }
 
     async fn set_up(&self, index: LinkIndex) -> Result<(), KernelError> {
-        self.operate(format!("bring up index {index}"), |state| {
-            let link = state.by_index(index)?;
-            let below = link.lower.and_then(|lower| state.links.get(&lower.0));
-            if link.vlan_tag().is_some() && below.is_some_and(|below| !below.link.up) {
-                return Err(Errno::ENETDOWN);
-            }
-            state.update(index, |link| link.up = true);
-            Ok(())
-        })
+        self.operate(format!("bring up index {index}"), |state| state.bring_up(index))
     }
 
     async fn set_group(&self, index: LinkIndex, group: u32) -> Result<(), KernelError> {

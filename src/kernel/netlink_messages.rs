@@ -182,7 +182,9 @@ pub(super) fn link_from_message(message: nl::LinkMessage) -> Link {
             _ => {}
         }
     }
-    if lower_is_elsewhere {
+    // The other end of a veth pair stands in the same attribute, and a veth does not stand on it.
+    let is_veth = matches!(&link.kind, LinkKind::Other(Some(kind)) if kind == "veth");
+    if lower_is_elsewhere || is_veth {
         link.lower = None;
     }
     link

@@ -143,9 +143,10 @@ mod tests {
     fn macs_are_chosen_by_policy() {
         let network_id: NetworkId = "n1".parse().unwrap();
         let id: EndpointId = "e1".parse().unwrap();
-        let ip = Some("10.0.0.2".parse().unwrap());
+        let address: IpAddr = "10.0.0.2".parse().unwrap();
+        let ip = Some(address);
         let choose = |mode, ip| choose_mac(&network_id, &network(mode, false), &id, ip, || [0xff; 6]);
-        assert_eq!(choose("bridge", ip), Some(MacAddress::of_address(&network_id, ip.unwrap())));
+        assert_eq!(choose("bridge", ip), Some(MacAddress::of_address(&network_id, address)));
         assert!(choose("bridge", None).is_some());
         assert_eq!(choose("l2", ip), None);
         assert_eq!(choose("passthru", ip), None);

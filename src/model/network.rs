@@ -55,7 +55,7 @@ pub enum ParentSpec {
         #[serde(default)]
         vlan_settings: VlanSettings,
     },
-    /// A dummy device of the network's own, for an internal network that names no parent.
+    /// A dummy device of the network's own, for an internal network where neither the user nor the daemon names a parent.
     Dummy,
 }
 
@@ -109,19 +109,18 @@ impl NetworkSpec {
 }
 
 impl ParentSpec {
-    /// An internal network without a parent of its own gets a dummy even when the daemon has a default parent:
-    /// cut off means cut off.
+    /// The parent that was named, or the daemon's; an internal network where neither is gets a dummy of its own.
     fn new(options: NetworkOptions, internal: bool, defaults: &NetworkDefaults) -> Result<Self, SpecError> {
         let vlan_settings = options.vlan_settings;
-        if options.host_iface.is_none() && internal {
+        let named = options.host_iface.or_else(|| defaults.host_interface.clone());
+        if named.is_none() && internal {
             let asked = options.vlan.map(|_| "vlan").or_else(|| vlan_settings.asked().first().copied());
             return match asked {
                 Some(key) => Err(SpecError::VlanWithoutParent { key }),
                 None => Ok(Self::Dummy),
             };
         }
-        let host_iface =
-            options.host_iface.or_else(|| defaults.host_interface.clone()).ok_or(SpecError::NoParent)?;
+        let host_iface = named.ok_or(SpecError::NoParent)?;
         Ok(Self::Device { host_iface, vlan: options.vlan, vlan_settings })
     }
 }
@@ -182,7 +181,7 @@ mod tests {
             spec(&[("mode", "bridge"), ("mtu", "1300")], false, &defaults).unwrap().mtu.unwrap().get(),
             1300
         );
-        assert_eq!(spec(&[], true, &defaults).unwrap().parent, ParentSpec::Dummy);
+        assert!(matches!(spec(&[], true, &defaults).unwrap().parent, ParentSpec::Device { .. }));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 
 #![allow(dead_code)] // each test program uses another part
 
+mod skip;
+
+pub use skip::skip;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -21,12 +25,6 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Says why a test does not run. In the lab every test must.
-pub fn skip(test: &str, reason: &str) {
-    assert!(std::env::var_os("TRUNKLINE_LAB").is_none(), "{test}: a skip in the lab: {reason}");
-    eprintln!("SKIP {test}: {reason}");
 }
 
 /// A network namespace, held by a process that does nothing.
@@ -291,10 +289,10 @@ impl Connection {
             if header.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = header.split_once(':') {
-                if name.eq_ignore_ascii_case("content-length") {
-                    length = value.trim().parse().expect("a length");
-                }
+            if let Some((name, value)) = header.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().expect("a length");
             }
         }
         let mut body = vec![0; length];
