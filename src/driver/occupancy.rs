@@ -16,8 +16,8 @@ use crate::model::mode::{MacvlanMode, Mode};
 
 /// How often and how far apart an occupied device is asked again: links of a container that just ended are removed
 /// by the kernel some milliseconds later (shared/facts: netns teardown is asynchronous).
-const ATTEMPTS: usize = 10;
-const PAUSE: Duration = Duration::from_millis(30);
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Who makes probes, and under which name.
 #[derive(Debug, Clone)]

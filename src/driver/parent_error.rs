@@ -93,7 +93,7 @@ pub enum ParentError {
     },
     /// A child of another parent.
     #[error(
-        "{device} is itself a {kind} interface, and the kernel would attach to the device below it: use that device as the parent"
+        "{device} is itself a child ({kind}) of another parent, and the kernel would attach to the device below it: use that device as the parent"
     )]
     Child {
         /// Its name.

@@ -94,7 +94,7 @@ async fn find<K: Kernel>(kernel: &K, asked: &DeviceName) -> Result<Found, Parent
             return Ok(Found { link, suffix });
         }
         match name.split_vlan_suffix() {
-            Some((base, vlan)) if suffix.len() < 2 => {
+            Some((base, vlan)) if suffix.len() < MAX_DEPTH => {
                 suffix.insert(0, vlan);
                 name = base;
             }

@@ -1,7 +1,7 @@
 //! A private network namespace with a trunk in it, the daemon as a process there, and an engine's end of the socket.
 //! All of it goes away with its value, and the namespace with all links in it.
 
-#![allow(dead_code)] // each test program uses another part
+#![allow(dead_code, unused_imports)] // each test program uses another part
 
 mod skip;
 
@@ -64,10 +64,15 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// The file that stands for the namespace.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/ns/net", self.holder.id())
+    }
+
     /// A command that will run in the namespace.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg(program.as_ref());
+        command.arg(format!("--net={}", self.path())).arg(program.as_ref());
         command
     }
 

@@ -36,7 +36,7 @@ start_engine() {
       >>"$engine_log" 2>&1 &
     echo $! >/tmp/dockerd.id
   )
-  until_true 90 docker version
+  until_true 300 docker version
 }
 
 # stop_process FILE SIGNAL: ends the process whose id is in FILE, and waits until it is gone.
@@ -105,20 +105,36 @@ container() {
 
 remove_containers() { docker rm -f "$@" >/dev/null; }
 
+# pid_of CONTAINER: the process that it runs.
+pid_of() {
+  local file=/tmp/pids/$1 pid
+  mkdir -p /tmp/pids
+  if ! pid=$(cat "$file" 2>/dev/null) || [ ! -d "/proc/$pid" ]; then
+    pid=$(docker inspect --format '{{.State.Pid}}' "$1")
+    echo "$pid" >"$file"
+  fi
+  echo "$pid"
+}
+
+# in_container NAME COMMAND...: as docker exec would, at a tenth of its cost here.
+in_container() {
+  local pid
+  pid=$(pid_of "$1")
+  shift
+  nsenter --target "$pid" --net --mount --root --wd -- "$@"
+}
+
 # pings CONTAINER ADDRESS: one of three gets through.
-pings() { docker exec "$1" sh -c "ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2" >/dev/null; }
+pings() { in_container "$1" sh -c "ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2" >/dev/null; }
 
 # pings_not CONTAINER ADDRESS
-pings_not() { not docker exec "$1" ping -c 1 -W 1 "$2" >/dev/null; }
-
-# in_container NAME COMMAND...
-in_container() { docker exec "$@"; }
+pings_not() { not in_container "$1" ping -c 1 -W 1 "$2" >/dev/null; }
 
 # mac_of CONTAINER [INTERFACE]
-mac_of() { docker exec "$1" cat "/sys/class/net/${2:-eth0}/address"; }
+mac_of() { in_container "$1" cat "/sys/class/net/${2:-eth0}/address"; }
 
-# address_of CONTAINER NETWORK
-address_of() { docker inspect --format "{{(index .NetworkSettings.Networks \"$2\").IPAddress}}" "$1"; }
+# address_of CONTAINER [INTERFACE]: its first IPv4 address.
+address_of() { in_container "$1" ip -4 addr show dev "${2:-eth0}" | sed -n 's/.*inet \([0-9.]*\).*/\1/p' | head -n 1; }
 
 # ---- saying what must hold
 

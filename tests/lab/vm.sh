@@ -1,8 +1,9 @@
 # Boots a virtual machine that runs one program and ends. Sourced by tests/lab/run and examples/quickstart.sh.
 # shellcheck shell=bash
 
-# Longest life of a VM, in seconds.
+# Longest life of a VM, in seconds, and its processors.
 vm_timeout=${TRUNKLINE_LAB_TIMEOUT:-1500}
+vm_cpus=${TRUNKLINE_LAB_CPUS:-2}
 
 # newest_kernel DIR: the newest kernel image under DIR/boot that has its modules beside it.
 newest_kernel() {
@@ -24,7 +25,7 @@ kvm_works() {
 boot_vm() {
   local system=$1 shared=$2
   shift 2
-  local options=(-r "$(newest_kernel "$system")" --memory 4G --cpus 2 --force-9p -a apparmor=0 -a loglevel=4)
+  local options=(-r "$(newest_kernel "$system")" --memory 4G --cpus "$vm_cpus" --force-9p -a apparmor=0 -a mitigations=off -a loglevel=4)
   kvm_works || options+=(--disable-kvm)
   if [ "$system" = / ]; then
     options+=(--rwdir "$shared")

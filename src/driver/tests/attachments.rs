@@ -104,7 +104,7 @@ async fn names_that_contradict_each_other_are_refused() {
         assert!(error.contains(sentence), "{error}");
     }
     let error = rig.create("n1", &[("host_iface", "eth1.1.2.3")]).await.unwrap_err();
-    assert!(error.contains("no interface named eth1.1.2.3"), "{error}");
+    assert!(error.contains("eth1.1.2.3 would have 3 VLAN tags"), "{error}");
     let error = rig.create("n1", &[("host_iface", "eth1"), ("loose_binding", "true")]).await.unwrap_err();
     assert!(error.contains("loose_binding is for VLAN devices"), "{error}");
     assert_eq!(rig.links(), with(&[]));

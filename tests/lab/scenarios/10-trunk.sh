@@ -30,7 +30,7 @@ check_traffic() {
   for network in vlan10 vlan20 untagged; do
     pings "$network-a" "$(far_gateway $network)"
     pings "$network-b" "$(far_gateway $network)"
-    pings "$network-a" "$(address_of "$network-b" "$network")"
+    pings "$network-a" "$(address_of "$network-b")"
     note "$network: both containers reach $(far_gateway $network) and each other"
   done
   check_isolation
@@ -48,7 +48,7 @@ check_isolation() {
   in_container vlan20-a ip addr add 10.1.0.77/24 dev eth0
   in_container vlan10-a ip addr add 10.20.0.77/24 dev eth0
   pings_not vlan20-a 10.10.0.1
-  pings_not vlan20-a "$(address_of vlan10-b vlan10)"
+  pings_not vlan20-a "$(address_of vlan10-b)"
   pings_not vlan20-a 10.1.0.1
   pings_not vlan10-a 10.20.0.1
   note "no container reaches another VLAN, even with an address of it"

@@ -48,8 +48,8 @@ scenario_an_internal_network_needs_no_parent() {
   network inside --internal --subnet 10.40.0.0/24
   container c1 inside
   container c2 inside
-  pings c1 "$(address_of c2 inside)"
-  same "default routes" "" "$(in_container c1 ip route show default)"
+  pings c1 "$(address_of c2)"
+  same "default routes" "" "$(in_container c1 ip route | grep '^default' || true)"
   remove_containers c1 c2
   docker network rm inside >/dev/null
   same "links" "$before" "$(links)"

@@ -1,0 +1,7 @@
+# The table of cases that holds the model of the kernel to the real one, on this kernel, which has every kind of link.
+# shellcheck shell=bash
+
+scenario_the_model_does_as_this_kernel() {
+  TRUNKLINE_LAB=1 "$lab/conformance" --nocapture --test-threads 1
+  note "$("$lab/conformance" --nocapture the_kernel_does | grep '^conformance:')"
+}
