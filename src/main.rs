@@ -13,7 +13,9 @@ const BAD_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let Command::Serve(args) = Cli::parse().command();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread: a call waits for the kernel and the disk and computes next to nothing, so a second thread would only
+    // add the cost of waking it to every step. What blocks runs on threads of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("trunkline: cannot start: {error}");

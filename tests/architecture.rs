@@ -100,3 +100,31 @@ fn the_readme_has_every_option() {
         .collect();
     assert_eq!(rows, expected, "README.md and src/model/option_table.rs differ");
 }
+
+/// The words between backquotes of a page.
+fn quoted(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect(page);
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_scenarios_that_the_docs_name_exist() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/scenarios");
+    let files = fs::read_dir(directory).expect("the scenarios are here");
+    let scenarios: String =
+        files.map(|file| fs::read_to_string(file.expect("an entry").path()).expect("text")).collect();
+    let is_name = |word: &String| {
+        word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let mut named = 0;
+    for page in ["docs/cases.md", "docs/compared.md"] {
+        for name in quoted(page).iter().filter(|word| is_name(word)) {
+            assert!(
+                scenarios.contains(&format!("scenario_{name}() {{")),
+                "{page} names {name}, which is no scenario"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 40, "only {named} scenarios are named");
+}

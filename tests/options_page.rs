@@ -103,7 +103,7 @@ impl Host {
         };
         member("eth4", "br0", "bridge");
         member("eth5", "bond0", "bond");
-        kernel.update(index["wlan0"], |link| link.wifi_station = true);
+        kernel.update(index["wlan0"], |link| link.is_wifi = true);
         let host = Self::on(kernel.clone());
         host.add("blue", vlan(index["eth1"], 30, Some(true))).await;
         host.add("eth1.99", vlan(index["eth3"], 99, None)).await;

@@ -10,6 +10,7 @@ use super::parent_error::ParentError;
 use super::resolve::{Target, check_base};
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind, NewLink, NewLinkKind, link_named};
 use crate::model::link_name::{DeviceName, LinkName};
+use crate::model::mode::Mode;
 use crate::model::mtu::Mtu;
 use crate::model::qos::QosMap;
 use crate::model::vlan::{VlanId, VlanSettings, VlanTag};
@@ -27,12 +28,13 @@ pub(super) struct Made {
 pub(super) async fn ensure<K: Kernel>(
     kernel: &K,
     target: &Target,
+    mode: Mode,
     settings: &VlanSettings,
     group: u32,
     made: &mut Vec<Made>,
 ) -> Result<Link, ParentError> {
     if !target.tags.is_empty() {
-        check_base(kernel, &target.root).await?;
+        check_base(kernel, &target.root, mode).await?;
     }
     climb(kernel, target, settings, group, made).await
 }

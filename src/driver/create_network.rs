@@ -129,7 +129,7 @@ impl<K: Kernel> Driver<K> {
         let group = self.settings.link_group;
         let link = match (target, &spec.parent) {
             (Some(target), ParentSpec::Device { vlan_settings, .. }) => {
-                ensure(&self.kernel, target, vlan_settings, group, made).await?
+                ensure(&self.kernel, target, spec.mode, vlan_settings, group, made).await?
             }
             _ => {
                 let name = LinkName::of_internal_parent(&record.id);

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
+
 use super::children::ChildError;
 use super::{Attachment, Driver, DriverError, Network};
 use crate::kernel::Kernel;
-use crate::model::endpoint::Family;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::link_name::{InterfacePrefix, LinkName};
 
@@ -23,8 +24,8 @@ pub struct Joined {
     pub gateway: Option<IpAddr>,
     /// The IPv6 gateway.
     pub gateway_v6: Option<IpAddr>,
-    /// The families that get a default route straight out of the interface.
-    pub routed: Vec<Family>,
+    /// The destinations that are reached straight out of the interface.
+    pub routed: Vec<IpNetwork>,
 }
 
 impl<K: Kernel> Driver<K> {
@@ -64,7 +65,7 @@ impl<K: Kernel> Driver<K> {
         }
         let spec = &network.record.spec;
         let (gateway, gateway_v6) = endpoint.gateways(spec);
-        let routed = endpoint.routed_families(spec);
+        let routed = endpoint.connected_routes(spec);
         let prefix = spec.iface_prefix.clone();
         Ok(Joined { link: endpoint.link, prefix, ifname: endpoint.ifname, gateway, gateway_v6, routed })
     }

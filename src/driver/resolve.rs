@@ -171,18 +171,24 @@ pub(super) async fn check_parent<K: Kernel>(kernel: &K, link: &Link, mode: Mode)
         };
         return Err(ParentError::Child { device, kind });
     }
-    if link.wifi_station && matches!(mode, Mode::Macvlan { .. }) {
-        return Err(ParentError::WifiStation { device });
-    }
+    check_radio(link, mode)?;
     check_port(kernel, link).await
 }
 
-/// Whether a VLAN device can be put on the device. A bridge's port can carry one: VLAN devices get their frames
+fn check_radio(link: &Link, mode: Mode) -> Result<(), ParentError> {
+    match mode {
+        Mode::Macvlan { .. } if link.is_wifi => Err(ParentError::WifiStation { device: link.name.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a VLAN device for children in this mode can be put on the device. A bridge's port can carry one: VLAN devices get their frames
 /// before the bridge does (`__netif_receive_skb_core`, net/core/dev.c).
-pub(super) async fn check_base<K: Kernel>(kernel: &K, link: &Link) -> Result<(), ParentError> {
+pub(super) async fn check_base<K: Kernel>(kernel: &K, link: &Link, mode: Mode) -> Result<(), ParentError> {
     if link.kind == LinkKind::Loopback {
         return Err(ParentError::Loopback { device: link.name.clone() });
     }
+    check_radio(link, mode)?;
     if link.controller_kind.as_deref() == Some("bridge") {
         return Ok(());
     }

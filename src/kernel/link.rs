@@ -91,8 +91,9 @@ pub struct Link {
     pub up: bool,
     /// Its group; 0 unless somebody set one.
     pub group: u32,
-    /// Whether it is a Wi-Fi interface that is not an access point.
-    pub wifi_station: bool,
+    /// Whether a radio is behind it. What an access point does with frames of foreign MACs makes macvlan useless on a
+    /// station; that an interface is itself an access point is rare on a Docker host, and not told apart here.
+    pub is_wifi: bool,
 }
 
 impl Link {

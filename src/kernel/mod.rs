@@ -2,7 +2,7 @@
 //!
 //! [`Kernel`] is narrow on purpose: each operation is one thing that the kernel does or refuses as a whole, so the
 //! driver's undo has steps of the same size. [`netlink`] is the real one and the only user of rtnetlink; `fake` is
-//! a model of it with the same answers, for tests; one table of cases is run on both (tests/conformance.rs).
+//! a model of it with the same answers, for tests; one table of cases is run on both (tests/conformance).
 
 pub mod error;
 pub mod fake;

@@ -82,7 +82,7 @@ impl NetlinkKernel {
         match self.bounded(&operation, answer).await {
             Ok(Some(message)) => {
                 let mut link = link_from_message(message);
-                link.wifi_station = link.kind == LinkKind::Other(None) && is_wifi(&link.name);
+                link.is_wifi = link.kind == LinkKind::Other(None) && is_wifi(&link.name);
                 Ok(Some(link))
             }
             Ok(None) => Err(KernelError::new(operation, Refusal::Broken)),

@@ -157,7 +157,7 @@ pub(super) fn link_from_message(message: nl::LinkMessage) -> Link {
         mac: None,
         up: message.header.flags.contains(nl::LinkFlags::Up),
         group: 0,
-        wifi_station: false,
+        is_wifi: false,
     };
     let mut lower_is_elsewhere = false;
     for attribute in message.attributes {

@@ -1,8 +1,8 @@
 //! An endpoint: one container's attachment to one network, for the time of one container start.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{EndpointId, NetworkId};
@@ -38,15 +38,6 @@ pub struct EndpointRecord {
     pub sandbox: Option<String>,
 }
 
-/// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
 impl EndpointRecord {
     /// The addresses it has, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
@@ -63,17 +54,40 @@ impl EndpointRecord {
         (of(self.address), of(self.address_v6))
     }
 
-    /// The families in which the container gets a default route straight out of its interface, without a gateway:
-    /// those it has an address of, where the parent routes.
-    pub fn routed_families(&self, network: &NetworkSpec) -> Vec<Family> {
-        if network.internal || !network.mode.is_routed() {
+    /// The destinations that the container reaches straight out of its interface, without a gateway, where the parent
+    /// routes: everything, in the families it has an address of; on an internal network its other subnets only.
+    pub fn connected_routes(&self, network: &NetworkSpec) -> Vec<IpNetwork> {
+        if !network.mode.is_routed() {
             return Vec::new();
         }
-        let v4 = self.address.map(|_| Family::V4);
-        let v6 = self.address_v6.map(|_| Family::V6);
-        v4.into_iter().chain(v6).collect()
+        let own: Vec<IpNetwork> = [self.address, self.address_v6].into_iter().flatten().collect();
+        if !network.internal {
+            return own.iter().map(everything).collect();
+        }
+        let same_family = |subnet: &IpNetwork| own.iter().any(|a| a.is_ipv4() == subnet.is_ipv4());
+        let is_own = |subnet: &IpNetwork| own.iter().any(|a| subnet.contains(a.ip()));
+        let subnets = network.pools.iter().map(|pool| pool.subnet);
+        subnets.filter(|subnet| same_family(subnet) && !is_own(subnet)).collect()
     }
 }
+
+/// All addresses of an address's family.
+fn everything(address: &IpNetwork) -> IpNetwork {
+    match address {
+        IpNetwork::V4(_) => EVERYTHING_V4.into(),
+        IpNetwork::V6(_) => EVERYTHING_V6.into(),
+    }
+}
+
+// Evaluated by the compiler, so that what cannot fail does not fail at run time.
+const EVERYTHING_V4: Ipv4Network = match Ipv4Network::new_checked(Ipv4Addr::UNSPECIFIED, 0) {
+    Some(network) => network,
+    None => panic!("a prefix of no bits is one"),
+};
+const EVERYTHING_V6: Ipv6Network = match Ipv6Network::new_checked(Ipv6Addr::UNSPECIFIED, 0) {
+    Some(network) => network,
+    None => panic!("a prefix of no bits is one"),
+};
 
 /// The MAC for a new endpoint to which the user gave none, or none where the kind has no choice of MAC.
 /// `random` is called for the policy of that name.
@@ -109,7 +123,9 @@ mod tests {
             gateway: Some(gateway.parse().unwrap()),
         };
         let pools: AddressPools =
-            [pool("10.0.0.0/24", "10.0.0.1"), pool("fd00::/64", "fd00::1")].into_iter().collect();
+            [pool("10.0.0.0/24", "10.0.0.1"), pool("10.0.7.0/24", "10.0.7.1"), pool("fd00::/64", "fd00::1")]
+                .into_iter()
+                .collect();
         let options = NetworkOptions::parse(&given).unwrap();
         NetworkSpec::new(options, internal, pools, &NetworkDefaults::default()).unwrap()
     }
@@ -134,9 +150,13 @@ mod tests {
         assert_eq!((v4.unwrap().to_string(), v6.unwrap().to_string()), ("10.0.0.1".into(), "fd00::1".into()));
         assert_eq!(endpoint().gateways(&network("bridge", true)), (None, None));
         assert_eq!(endpoint().gateways(&network("l3", false)), (None, None));
-        assert_eq!(endpoint().routed_families(&network("l3", false)), [Family::V4, Family::V6]);
-        assert!(endpoint().routed_families(&network("l3s", true)).is_empty());
-        assert!(endpoint().routed_families(&network("l2", false)).is_empty());
+        let routes = |mode, internal| {
+            let routes = endpoint().connected_routes(&network(mode, internal));
+            routes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(routes("l3", false), ["0.0.0.0/0", "::/0"]);
+        assert_eq!(routes("l3s", true), ["10.0.7.0/24"], "of its other subnets, those it has an address for");
+        assert!(routes("l2", false).is_empty() && routes("bridge", true).is_empty());
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
 use serde_json::Value;
 
 use super::call::Call;
 use super::wire;
 use crate::driver::{Driver, DriverError, Joined};
 use crate::kernel::Kernel;
-use crate::model::endpoint::Family;
+
+/// The type of a route straight out of the interface (`types.CONNECTED`, moby's daemon/libnetwork/types).
+const CONNECTED: u8 = 1;
 
 /// An answer's body. Every answer type is a plain struct, so this does not fail; if it ever did, the engine would
 /// rather see an empty object than nothing.
@@ -59,12 +62,9 @@ pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> 
 
 fn join_response(joined: Joined) -> wire::JoinResponse {
     let text = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
-    let route = |family: &Family| wire::StaticRoute {
-        destination: match family {
-            Family::V4 => "0.0.0.0/0".to_owned(),
-            Family::V6 => "::/0".to_owned(),
-        },
-        route_type: 1,
+    let route = |destination: &IpNetwork| wire::StaticRoute {
+        destination: destination.to_string(),
+        route_type: CONNECTED,
         next_hop: String::new(),
     };
     wire::JoinResponse {

@@ -111,11 +111,15 @@ impl Store {
     }
 }
 
-/// Runs disk work where it may block.
+/// Runs disk work where it may block: on a thread for it where it waits for the disk, and right here where it only
+/// changes a page in memory, which takes less than waking that thread.
 async fn on_disk<T: Send + 'static>(
     dir: &Arc<RecordDir>,
     work: impl FnOnce(&RecordDir) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
+    if dir.durability() == Durability::Process {
+        return work(dir);
+    }
     let dir = Arc::clone(dir);
     let path = dir.path().to_owned();
     tokio::task::spawn_blocking(move || work(&dir)).await.unwrap_or_else(|error| {

@@ -53,6 +53,10 @@ impl RecordDir {
         &self.path
     }
 
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn file(&self, id: &str) -> PathBuf {
         self.path.join(format!("{id}.json"))
     }

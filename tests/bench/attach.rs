@@ -37,7 +37,9 @@ fn main() {
     };
     println!("binary: {} KiB", file_size(env!("CARGO_BIN_EXE_trunkline")) / 1024);
     starts(&namespace);
-    let daemon = Daemon::start(&namespace, &[]);
+    // Where /run is: in memory.
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
+    let daemon = Daemon::start_in(&namespace, &[], directory);
     println!("resident memory, idle: {} KiB", resident_kib(&daemon));
     nix::sched::setns(
         File::open(namespace.path()).expect("the namespace"),

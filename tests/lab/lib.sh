@@ -70,7 +70,7 @@ import_image() {
   mkdir -p /tmp/image/bin
   cp "$(command -v busybox)" /tmp/image/bin/busybox
   local applet
-  for applet in sh sleep ping ip cat grep wget; do ln -sf busybox "/tmp/image/bin/$applet"; done
+  for applet in sh sleep ping ip cat grep nslookup true; do ln -sf busybox "/tmp/image/bin/$applet"; done
   tar -C /tmp/image -c . | docker import - bb >/dev/null
 }
 
@@ -105,6 +105,30 @@ container() {
 
 remove_containers() { docker rm -f "$@" >/dev/null; }
 
+remove_networks() { docker network rm "$@" >/dev/null; }
+
+# make_home: two containers that live as long as the machine, on an internal network of their own. Starting a container
+# is what costs most here; connecting one that runs costs a tenth, so most scenarios connect these.
+make_home() {
+  network home --internal --subnet 10.254.0.0/24
+  container h1 home
+  container h2 home
+}
+
+retire_home() {
+  docker network inspect home >/dev/null 2>&1 || return 0
+  remove_containers h1 h2
+  remove_networks home
+}
+
+# connect CONTAINER NETWORK [ARGUMENT...], disconnect CONTAINER NETWORK
+connect() {
+  local name=$1 network=$2
+  shift 2
+  docker network connect "$@" "$network" "$name"
+}
+disconnect() { docker network disconnect "$2" "$1"; }
+
 # pid_of CONTAINER: the process that it runs.
 pid_of() {
   local file=/tmp/pids/$1 pid
@@ -116,12 +140,34 @@ pid_of() {
   echo "$pid"
 }
 
-# in_container NAME COMMAND...: as docker exec would, at a tenth of its cost here.
+# in_container CONTAINER COMMAND...: as docker exec would, at a tenth of its cost here.
 in_container() {
   local pid
   pid=$(pid_of "$1")
   shift
   nsenter --target "$pid" --net --mount --root --wd -- "$@"
+}
+
+# netns CONTAINER COMMAND...: a command of this machine in the container's network namespace.
+netns() {
+  local pid
+  pid=$(pid_of "$1")
+  shift
+  nsenter --target "$pid" --net -- "$@"
+}
+
+# shows PATTERN COMMAND...: what it prints matches. shows_not PATTERN COMMAND...: no line of it does.
+shows() {
+  local pattern=$1 said
+  shift
+  said=$("$@")
+  grep -qE -- "$pattern" <<<"$said" || { printf '%s\n  shows: %s\n  and not: %s\n' "$*" "$said" "$pattern"; return 1; }
+}
+shows_not() {
+  local pattern=$1 said
+  shift
+  said=$("$@")
+  ! grep -E -- "$pattern" <<<"$said" || { printf '%s\n  shows: %s\n' "$*" "$said"; return 1; }
 }
 
 # pings CONTAINER ADDRESS: one of three gets through.
@@ -215,19 +261,29 @@ only_tagged() {
 end_scenario() {
   local status=$?
   [ ! -e /tmp/capture.id ] || stop_capture || true
+  [ ! -e /tmp/dns.id ] || stop_process /tmp/dns.id TERM || true
   remove_trunk
+  clean_up
   exit "$status"
 }
+
+# clean_up: what a scenario made beside the trunk; it says so by defining it anew.
+clean_up() { :; }
 
 # reset_host: takes away what a scenario that broke off left, so that the next one starts clean.
 reset_host() {
   [ -e /tmp/trunkline.id ] && [ -d "/proc/$(cat /tmp/trunkline.id)" ] || start_plugin
   [ -e /tmp/dockerd.id ] && [ -d "/proc/$(cat /tmp/dockerd.id)" ] || start_engine
   local leftover
-  leftover=$(docker ps -aq)
+  leftover=$(docker ps -a --format '{{.Names}}' | grep -vE '^h[12]$' || true)
   # shellcheck disable=SC2086
   [ -z "$leftover" ] || docker rm -f $leftover >/dev/null
-  leftover=$(docker network ls -q --filter type=custom)
+  leftover=$(docker network ls --filter type=custom --format '{{.Name}}' | grep -vx home || true)
+  local name
+  for name in $leftover; do
+    docker network disconnect -f "$name" h1 2>/dev/null || true
+    docker network disconnect -f "$name" h2 2>/dev/null || true
+  done
   # shellcheck disable=SC2086
   [ -z "$leftover" ] || docker network rm $leftover >/dev/null
   remove_trunk

@@ -53,12 +53,26 @@ install_virtme() {
   PATH=$venv/bin:$PATH
 }
 
-# build_root SUITE: a Debian of that suite with an engine and a kernel, once. Its directory is in $root.
+# engine_row ENGINE: its suite, and what happens when that cannot be built.
+engine_row() {
+  awk -v e="$1" '$1 == e { print $2, $3; found = 1 } END { exit !found }' \
+    "$(dirname "${BASH_SOURCE[0]}")/engines" || { echo "lab: no engine $1 in tests/lab/engines" >&2; return 2; }
+}
+
+# build_roots ENGINE...: the roots of those that need one. One process at a time; a root that is there is kept.
+build_roots() {
+  local engine suite unbuildable outcome=0
+  for engine in "$@"; do
+    read -r suite unbuildable < <(engine_row "$engine")
+    [ "$suite" = host ] || ( flock 9; build_root "$suite" ) 9>"$lab_cache/lock-$suite" || outcome=1
+  done
+  return "$outcome"
+}
+
+# build_root SUITE: a Debian of that suite with an engine and a kernel, once, in $lab_cache/root-SUITE.
 build_root() {
-  local suite=$1
-  root=$lab_cache/root-$suite
+  local suite=$1 root=$lab_cache/root-$1
   [ ! -e "$root/.complete" ] || return 0
-  install_packages debootstrap
   say "building the $suite root (some minutes, once)"
   local packages new=$root.new
   packages=$(IFS=,; echo "${guest_packages[*]},${root_packages[*]}")
@@ -72,4 +86,14 @@ build_root() {
   mkdir -p "$new/lab"
   touch "$new/.complete"
   mv "$new" "$root"
+}
+
+# install_for ENGINE...: all that their machines need from packages.
+install_for() {
+  local engine suite unbuildable packages=("${host_packages[@]}")
+  for engine in "$@"; do
+    read -r suite unbuildable < <(engine_row "$engine")
+    if [ "$suite" = host ]; then packages+=("${guest_packages[@]}"); else packages+=(debootstrap); fi
+  done
+  install_packages "${packages[@]}"
 }

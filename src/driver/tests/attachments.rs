@@ -170,7 +170,7 @@ async fn unfit_parents_are_refused_at_create() {
         assert_eq!(error, "eth2 is a member of br0, which takes all its frames: use br0 as the parent");
     }
     let wlan = rig.kernel.add_device("wlan0");
-    rig.kernel.update(wlan, |link| link.wifi_station = true);
+    rig.kernel.update(wlan, |link| link.is_wifi = true);
     let error = rig.create("n2", &[("host_iface", "wlan0")]).await.unwrap_err();
     assert!(error.contains("Wi-Fi") && error.contains("mode=l2"), "{error}");
     rig.create("n2", &[("host_iface", "wlan0"), ("mode", "l2")]).await.unwrap();

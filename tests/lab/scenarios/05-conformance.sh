@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 scenario_the_model_does_as_this_kernel() {
-  TRUNKLINE_LAB=1 "$lab/conformance" --nocapture --test-threads 1
-  note "$("$lab/conformance" --nocapture the_kernel_does | grep '^conformance:')"
+  TRUNKLINE_LAB=1 "$lab/conformance" --nocapture --test-threads 1 >/tmp/conformance.txt 2>&1 ||
+    { cat /tmp/conformance.txt; return 1; }
+  note "$(grep '^conformance:' /tmp/conformance.txt)"
 }

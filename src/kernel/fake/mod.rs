@@ -1,9 +1,10 @@
 //! A model of the kernel with the real one's answers, for tests without root and for faults on demand.
 //!
 //! It keeps links, their groups, what stands on what and in which namespace, and refuses what Linux refuses with the
-//! same error (shared table in tests/conformance.rs). [`FakeKernel::fail_at`] makes one operation go wrong.
+//! same error (shared table in tests/conformance). [`FakeKernel::fail_at`] makes one operation go wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod state;
+
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,11 +12,9 @@ use nix::errno::Errno;
 
 use super::Kernel;
 use super::error::{KernelError, Refusal};
-use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
+use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink};
 use crate::model::link_name::DeviceName;
-use crate::model::mac::MacAddress;
-use crate::model::mode::{IpvlanFlag, IpvlanMode, MacvlanMode};
-use crate::model::qos::QosMap;
+use state::State;
 
 /// What goes wrong with an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +27,6 @@ pub enum Fault {
     SilentBefore,
     /// Its effect, and no answer.
     SilentAfter,
-}
-
-#[derive(Debug, Clone)]
-struct FakeLink {
-    link: Link,
-    /// Moved into a container: not seen, but still on its lower device.
-    elsewhere: bool,
-    addresses: Vec<LinkAddress>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    links: BTreeMap<u32, FakeLink>,
-    last_index: u32,
-    operations: usize,
-    namespaces: BTreeSet<String>,
-    fault: Option<(usize, Fault)>,
 }
 
 /// The model. All methods but those of [`Kernel`] are what a test, an administrator or an engine does.
@@ -195,196 +177,6 @@ fn kind_text(kind: &LinkKind) -> String {
         LinkKind::Dummy => "dummy".to_owned(),
         LinkKind::Loopback => "loopback".to_owned(),
         LinkKind::Other(kind) => kind.clone().unwrap_or_else(|| "device".to_owned()),
-    }
-}
-
-impl State {
-    fn insert(&mut self, name: &str, kind: LinkKind, lower: Option<LinkIndex>, mtu: u32) -> LinkIndex {
-        self.last_index += 1;
-        let index = LinkIndex(self.last_index);
-        let [.., a, b] = index.0.to_be_bytes();
-        let link = Link {
-            index,
-            name: name.to_owned(),
-            alternative_names: Vec::new(),
-            kind,
-            lower,
-            controller: None,
-            controller_kind: None,
-            mtu,
-            mac: MacAddress::new([0x02, 0xfa, 0xce, 0, a, b]).ok(),
-            up: false,
-            group: 0,
-            wifi_station: false,
-        };
-        self.links.insert(index.0, FakeLink { link, elsewhere: false, addresses: Vec::new() });
-        index
-    }
-
-    fn update(&mut self, index: LinkIndex, change: impl FnOnce(&mut Link)) {
-        if let Some(found) = self.links.get_mut(&index.0) {
-            change(&mut found.link);
-        }
-    }
-
-    fn take_down(&mut self, index: LinkIndex) {
-        self.update(index, |link| link.up = false);
-        let is_bound =
-            |link: &&Link| matches!(&link.kind, LinkKind::Vlan { flags, .. } if !flags.loose_binding);
-        let above: Vec<_> = self.on(index).filter(is_bound).map(|link| link.index).collect();
-        for index in above {
-            self.take_down(index);
-        }
-    }
-
-    fn set_mtu(&mut self, index: LinkIndex, mtu: u32) {
-        self.update(index, |link| link.mtu = mtu);
-        let above: Vec<_> = self.on(index).filter(|link| link.mtu > mtu).map(|link| link.index).collect();
-        for index in above {
-            self.set_mtu(index, mtu);
-        }
-    }
-
-    fn visible(&self, name: &str) -> Option<&Link> {
-        self.links
-            .values()
-            .filter(|found| !found.elsewhere)
-            .map(|found| &found.link)
-            .find(|link| link.name == name || link.alternative_names.iter().any(|other| other == name))
-    }
-
-    fn by_index(&self, index: LinkIndex) -> Result<&Link, Errno> {
-        let found = self.links.get(&index.0).filter(|found| !found.elsewhere);
-        found.map(|found| &found.link).ok_or(Errno::ENODEV)
-    }
-
-    /// All that stands on a device, in every namespace.
-    fn on(&self, lower: LinkIndex) -> impl Iterator<Item = &Link> {
-        self.links.values().map(|found| &found.link).filter(move |link| link.lower == Some(lower))
-    }
-
-    fn remove(&mut self, index: LinkIndex) {
-        let above: Vec<_> = self.on(index).map(|link| link.index).collect();
-        self.links.remove(&index.0);
-        for index in above {
-            self.remove(index);
-        }
-    }
-
-    fn add(&mut self, new: &NewLink) -> Result<(), Errno> {
-        if self.visible(new.name.as_str()).is_some() {
-            return Err(Errno::EEXIST);
-        }
-        let (kind, lower) = match &new.kind {
-            NewLinkKind::Dummy => (LinkKind::Dummy, None),
-            NewLinkKind::Vlan { base, tag, settings } => {
-                if self.by_index(*base)?.kind == LinkKind::Loopback {
-                    return Err(Errno::EOPNOTSUPP);
-                }
-                if self.on(*base).any(|link| link.vlan_tag() == Some(*tag)) {
-                    return Err(Errno::EEXIST);
-                }
-                let preset = VlanFlags::default();
-                let flags = VlanFlags {
-                    gvrp: settings.gvrp.unwrap_or(preset.gvrp),
-                    mvrp: settings.mvrp.unwrap_or(preset.mvrp),
-                    loose_binding: settings.loose_binding.unwrap_or(preset.loose_binding),
-                    reorder_hdr: settings.reorder_hdr.unwrap_or(preset.reorder_hdr),
-                };
-                let ingress_qos = QosMap::of_kernel(settings.ingress_qos.pairs());
-                let egress_qos = QosMap::of_kernel(settings.egress_qos.pairs());
-                (LinkKind::Vlan { tag: *tag, flags, ingress_qos, egress_qos }, Some(*base))
-            }
-            NewLinkKind::Macvlan { parent, mode, .. } => {
-                // A child of a child is put on the device below (`macvlan_common_newlink`).
-                let parent = match self.by_index(*parent)? {
-                    Link { kind: LinkKind::Macvlan(_), lower: Some(lower), .. } => *lower,
-                    link => link.index,
-                };
-                self.check_macvlan(parent, *mode)?;
-                (LinkKind::Macvlan(Some(*mode)), Some(parent))
-            }
-            NewLinkKind::Ipvlan { parent, mode, flag } => {
-                self.check_ipvlan(*parent)?;
-                self.flip_ipvlan(*parent, *mode, *flag);
-                (LinkKind::Ipvlan(Some((*mode, *flag))), Some(*parent))
-            }
-        };
-        let lower_link = lower.map(|lower| self.by_index(lower)).transpose()?.cloned();
-        let inherited = lower_link.as_ref().map_or(1500, |lower| lower.mtu);
-        let mtu = new.mtu.map_or(inherited, |mtu| mtu.get());
-        if lower_link.is_some() && mtu > inherited {
-            return Err(Errno::EINVAL);
-        }
-        let index = self.insert(new.name.as_str(), kind, lower, mtu);
-        self.update(index, |link| {
-            link.group = new.group;
-            link.mac = new.mac.or(link.mac);
-        });
-        if new.up {
-            self.bring_up(index).inspect_err(|_| self.remove(index))?;
-        }
-        Ok(())
-    }
-
-    /// `vlan_dev_open` (net/8021q/vlan_dev.c) and `macvlan_open`.
-    fn bring_up(&mut self, index: LinkIndex) -> Result<(), Errno> {
-        let link = self.by_index(index)?;
-        let below = link.lower.and_then(|lower| self.links.get(&lower.0)).map(|below| &below.link);
-        match (&link.kind, below) {
-            (LinkKind::Vlan { flags, .. }, Some(below)) if !below.up && !flags.loose_binding => {
-                return Err(Errno::ENETDOWN);
-            }
-            (LinkKind::Macvlan(mode), Some(below)) if *mode != Some(MacvlanMode::Passthru) => {
-                let is_twin = |other: &Link| other.index != index && other.up && other.mac == link.mac;
-                if self.on(below.index).any(is_twin) {
-                    return Err(Errno::EADDRINUSE);
-                }
-            }
-            _ => {}
-        }
-        self.update(index, |link| link.up = true);
-        Ok(())
-    }
-
-    /// `macvlan_common_newlink` and `macvlan_port_create` (drivers/net/macvlan.c).
-    fn check_macvlan(&self, parent: LinkIndex, mode: MacvlanMode) -> Result<(), Errno> {
-        let lower = self.by_index(parent)?;
-        if lower.kind == LinkKind::Loopback {
-            return Err(Errno::EINVAL);
-        }
-        if lower.controller.is_some() || self.on(parent).any(|l| matches!(l.kind, LinkKind::Ipvlan(_))) {
-            return Err(Errno::EBUSY);
-        }
-        let passthru = LinkKind::Macvlan(Some(MacvlanMode::Passthru));
-        let mut siblings =
-            self.on(parent).filter(|link| matches!(link.kind, LinkKind::Macvlan(_))).peekable();
-        let occupied = siblings.peek().is_some();
-        if siblings.any(|link| link.kind == passthru) || (mode == MacvlanMode::Passthru && occupied) {
-            return Err(Errno::EINVAL);
-        }
-        Ok(())
-    }
-
-    /// `ipvlan_link_new` and `ipvlan_port_create` (drivers/net/ipvlan/ipvlan_main.c).
-    fn check_ipvlan(&self, parent: LinkIndex) -> Result<(), Errno> {
-        let lower = self.by_index(parent)?;
-        if lower.kind == LinkKind::Loopback {
-            return Err(Errno::EINVAL);
-        }
-        if lower.controller.is_some() || self.on(parent).any(|l| matches!(l.kind, LinkKind::Macvlan(_))) {
-            return Err(Errno::EBUSY);
-        }
-        Ok(())
-    }
-
-    /// The mode belongs to the port: a new child changes it for all.
-    fn flip_ipvlan(&mut self, parent: LinkIndex, mode: IpvlanMode, flag: IpvlanFlag) {
-        for found in self.links.values_mut() {
-            if found.link.lower == Some(parent) && matches!(found.link.kind, LinkKind::Ipvlan(_)) {
-                found.link.kind = LinkKind::Ipvlan(Some((mode, flag)));
-            }
-        }
     }
 }
 

@@ -1,0 +1,87 @@
+# What docs/compared.md says of Docker's own macvlan and ipvlan drivers and of trunkline, row by row, both run.
+# shellcheck shell=bash
+
+# native DRIVER NAME ARGUMENT...: makes a network of Docker's own driver.
+native() {
+  local driver=$1 name=$2
+  shift 2
+  docker network create -d "$driver" "$@" "$name" >/dev/null
+}
+
+scenario_compared_mistyped_options() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk" -o vlam=20
+  note "macvlan takes -o vlam=20 without a word"
+  native macvlan n2 --subnet 10.32.0.0/24 -o parnet="$trunk"
+  shows 'dummy' ip -d link show type dummy
+  shows "dm-" ip -br link show type dummy
+  note "macvlan makes a dummy parent of -o parnet=$trunk: $(ip -br link show type dummy | awk '$1 ~ /^dm-/ { print $1 }')"
+  remove_networks n1 n2
+  expect_refused 'option vlam is not known: did you mean vlan' network o1 --subnet 10.31.0.0/24 -o parent="$trunk" -o vlam=20
+  expect_refused 'option parnet is not known: did you mean parent' network o1 --subnet 10.31.0.0/24 -o parnet="$trunk"
+}
+
+scenario_compared_vlans() {
+  make_trunk
+  clean_up() { ip link del enp130s0f1np1 2>/dev/null || true; }
+  ip link add link "$trunk" name blue type vlan id 20
+  ip link add enp130s0f1np1 type dummy
+  expect_refused 'file exists|failed to' native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk.20"
+  expect_refused '.' native macvlan n1 --subnet 10.31.0.0/24 -o parent=enp130s0f1np1.4094
+  expect_refused '.' native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk.100.20"
+  network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk.20"
+  network o2 --subnet 10.32.0.0/24 -o host_iface=enp130s0f1np1.4094
+  network o3 --subnet 10.33.0.0/24 -o host_iface="$trunk.100.20"
+  note "trunkline uses blue for $trunk.20, and makes enp130s0f1np1.4094 and $trunk.100.20"
+  remove_networks o1 o2 o3
+  ip link del blue
+}
+
+scenario_compared_parents() {
+  make_trunk
+  native ipvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+  expect_refused '.' native ipvlan n2 --subnet 10.32.0.0/24 -o parent="$trunk"
+  note "ipvlan takes one network a parent"
+  native macvlan n3 --subnet 10.33.0.0/24 -o parent="$trunk"
+  connect h1 n1
+  expect_refused 'device or resource busy' connect h2 n3
+  note "macvlan is created beside ipvlan on one parent, and its first container fails"
+  disconnect h1 n1
+  docker network disconnect -f n3 h2 >/dev/null 2>&1 || true
+  remove_networks n1 n3
+  network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk" -o mode=l2
+  network o2 --subnet 10.32.0.0/24 -o host_iface="$trunk" -o mode=l2
+  expect_refused "$trunk is in use in mode l2" network o3 --subnet 10.33.0.0/24 -o host_iface="$trunk"
+  remove_networks o1 o2
+}
+
+scenario_compared_mtu() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk" -o com.docker.network.driver.mtu=1400
+  connect h1 n1
+  note "macvlan with -o com.docker.network.driver.mtu=1400: $(netns h1 ip link show dev eth1 | grep -o 'mtu [0-9]*')"
+  shows 'mtu 1500' netns h1 ip link show dev eth1
+  disconnect h1 n1
+  remove_networks n1
+  network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk" -o com.docker.network.driver.mtu=1400
+  connect h1 o1
+  shows 'mtu 1400' netns h1 ip link show dev eth1
+  disconnect h1 o1
+  remove_networks o1
+}
+
+# Where Docker's own drivers do more.
+scenario_compared_where_native_does_more() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+  native macvlan n2 --subnet 10.31.0.0/24 -o parent="$trunk.20"
+  note "macvlan: two networks with one subnet"
+  remove_networks n1 n2
+  network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk"
+  expect_refused 'overlaps' network o2 --subnet 10.31.0.0/24 -o host_iface="$trunk.20"
+  remove_networks o1
+  expect_refused 'no parent' network o1 --subnet 10.31.0.0/24
+  native macvlan n1 --subnet 10.31.0.0/24
+  note "macvlan without a parent is internal, without being asked"
+  remove_networks n1
+}
