@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use trunkline::cli::serve::ServeError;
 use trunkline::cli::{Cli, Command};
 
@@ -12,7 +11,7 @@ const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Serve(args) = Cli::parse().command();
+    let Command::Serve(args) = Cli::read().command();
     // One thread: a call waits for the kernel and the disk and computes next to nothing, so a second thread would only
     // add the cost of waking it to every step. What blocks runs on threads of its own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

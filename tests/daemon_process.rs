@@ -97,6 +97,20 @@ fn flags_and_variables_have_their_effect() {
     guard.0.kill().expect("it is killed");
 }
 
+#[test]
+fn a_variable_that_is_set_to_nothing_counts_as_not_given() {
+    let Some(namespace) = namespace("a_variable_that_is_set_to_nothing_counts_as_not_given") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = daemon_command(&namespace, directory.path(), &["serve"]);
+    for name in ["HOST_INTERFACE", "MODE", "MTU", "LINK_GROUP", "LOG_FORMAT", "DEBUG"] {
+        command.env(format!("TRUNKLINE_{name}"), "");
+    }
+    let socket = directory.path().join("plugins/trunkline.sock");
+    let mut guard = ChildGuard(command.stderr(std::process::Stdio::null()).spawn().expect("it starts"));
+    wait_for("it to listen", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    guard.0.kill().expect("it is killed");
+}
+
 struct ChildGuard(std::process::Child);
 
 impl Drop for ChildGuard {

@@ -2,7 +2,8 @@
 
 pub mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::builder::{OsStr, Resettable};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Docker network driver for VLAN trunks.
 #[derive(Debug, Parser)]
@@ -23,16 +24,33 @@ pub enum Command {
 }
 
 impl Cli {
+    /// Reads the command line, and the environment for what is not on it. Bad usage, `--help` and `--version` end the
+    /// process here (exit status 2, 0 and 0).
+    pub fn read() -> Self {
+        let matches = without_empty_variables(<Self as CommandFactory>::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// The command that was typed; `serve` when there was none.
     pub fn command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
     }
 }
 
+/// A variable that is set to nothing counts as not given: service files and compose files write such.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::<OsStr>::Reset) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_tree_is_sound() {

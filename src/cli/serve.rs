@@ -101,23 +101,30 @@ impl ServeArgs {
         // Before anything slow, so that a signal at any moment is a clean stop.
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed(&error))?;
-        refuse_if_taken(&self.socket).map_err(|error| failed(&error))?;
-        let store = Store::open(&self.state_dir, &self.run_dir).map_err(|error| failed(&error))?;
-        let kernel = NetlinkKernel::open().map_err(|error| failed(&error))?;
-        let driver =
-            Arc::new(Driver::new(kernel, store, DriverSettings { defaults, link_group: self.link_group }));
-        driver.recover().await.map_err(|error| failed(&error))?;
-        let socket = BoundSocket::bind(&self.socket).map_err(|error| failed(&error))?;
-        info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
-        let tending = Arc::clone(&driver);
-        tokio::spawn(async move { tending.tend().await });
-        serve(&socket.listener, driver, async move {
+        let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-        })
-        .await;
+        };
+        let mut stop = std::pin::pin!(stop);
+        refuse_if_taken(&self.socket).await.map_err(|error| failed(&error))?;
+        let store = Store::open(&self.state_dir, &self.run_dir).map_err(|error| failed(&error))?;
+        let kernel = NetlinkKernel::open().map_err(|error| failed(&error))?;
+        let driver =
+            Arc::new(Driver::new(kernel, store, DriverSettings { defaults, link_group: self.link_group }));
+        tokio::select! {
+            recovered = driver.recover() => {
+                recovered.map_err(|error| failed(&error))?;
+            }
+            // What recovery has not come to, the next start does.
+            () = &mut stop => return Ok(()),
+        }
+        let socket = BoundSocket::bind(&self.socket).await.map_err(|error| failed(&error))?;
+        info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
+        let tending = Arc::clone(&driver);
+        tokio::spawn(async move { tokio::join!(tending.tend(), tending.watch_parents()) });
+        serve(socket, driver, stop).await;
         info!("stopped: containers keep their network");
         Ok(())
     }

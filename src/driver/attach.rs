@@ -23,20 +23,29 @@ pub(super) struct Made {
     pub(super) depth: usize,
 }
 
+/// What is asked of the VLAN devices on the way up.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    /// By the network that is being attached, of the innermost: what it has is checked against this.
+    pub(super) own: &'a VlanSettings,
+    /// By all networks together, of each device from the outermost in: what is missing is made with this.
+    pub(super) by_all: Vec<VlanSettings>,
+}
+
 /// Makes what is missing of `target` and brings it up. What was made is pushed to `made`, also on an error, for the
 /// caller to undo.
 pub(super) async fn ensure<K: Kernel>(
     kernel: &K,
     target: &Target,
     mode: Mode,
-    settings: &VlanSettings,
+    asked: &Asked<'_>,
     group: u32,
     made: &mut Vec<Made>,
 ) -> Result<Link, ParentError> {
     if !target.tags.is_empty() {
         check_base(kernel, &target.root, mode).await?;
     }
-    climb(kernel, target, settings, group, made).await
+    climb(kernel, target, asked, group, made).await
 }
 
 /// Removes a link; one that is gone already is removed. Asked twice when the kernel's answer was lost.
@@ -54,22 +63,19 @@ pub(super) async fn remove<K: Kernel>(kernel: &K, index: LinkIndex) -> Result<()
 async fn climb<K: Kernel>(
     kernel: &K,
     target: &Target,
-    settings: &VlanSettings,
+    asked: &Asked<'_>,
     group: u32,
     made: &mut Vec<Made>,
 ) -> Result<Link, ParentError> {
     let mut below = target.root.clone();
-    let none = VlanSettings::default();
-    for level in 0..target.tags.len() {
+    for (level, settings) in asked.by_all.iter().enumerate().take(target.tags.len()) {
         bring_up(kernel, &below).await?;
-        let is_innermost = level + 1 == target.tags.len();
-        let settings = if is_innermost { settings } else { &none };
         let device = match target.known.get(level) {
             Some(known) => known.clone(),
             None => find_or_make(kernel, target, level, &below, settings, group, made).await?,
         };
-        if is_innermost {
-            check_settings(&device, settings)?;
+        if level + 1 == target.tags.len() {
+            check_settings(&device, asked.own)?;
         }
         below = device;
     }

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::attach::remove;
 use super::{Attachment, Driver, DriverError, Network};
-use crate::kernel::{Kernel, KernelError, Link, NewLink, NewLinkKind, link_named};
+use crate::kernel::{Kernel, KernelError, Link, LinkIndex, NewLink, NewLinkKind, link_named};
 use crate::model::endpoint::EndpointRecord;
 use crate::model::link_name::LinkName;
 use crate::model::mode::Mode;
@@ -106,11 +106,30 @@ impl<K: Kernel> Driver<K> {
         Ok(Leftover::Removed)
     }
 
-    /// Removes an endpoint's link if it is in the host.
-    pub(super) async fn remove_child(&self, name: &LinkName) -> Result<(), KernelError> {
-        match link_named(&self.kernel, name).await? {
-            Some(link) if self.is_child_of_ours(&link) => remove(&self.kernel, link.index).await,
-            _ => Ok(()),
+    /// Removes an endpoint's link if it is in the host. `parent` is the device it was made on, where that is known: the
+    /// link had our mark then, and a container that may change its link may have taken the mark off.
+    pub(super) async fn remove_child(
+        &self,
+        name: &LinkName,
+        parent: Option<LinkIndex>,
+    ) -> Result<(), KernelError> {
+        match link_named(&self.kernel, name).await {
+            Ok(Some(link)) => {
+                let is_on_parent = link.is_child() && parent.is_some() && link.lower == parent;
+                match is_on_parent || self.is_child_of_ours(&link) {
+                    true => remove(&self.kernel, link.index).await,
+                    false => Ok(()),
+                }
+            }
+            Ok(None) => Ok(()),
+            // What a container can write into its link can make the kernel's answer unreadable.
+            Err(error) if error.is_uncertain() && parent.is_some() => {
+                match self.kernel.delete_link_named(name).await {
+                    Err(error) if error.is_gone() => Ok(()),
+                    outcome => outcome,
+                }
+            }
+            Err(error) => Err(error),
         }
     }
 

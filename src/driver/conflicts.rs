@@ -4,9 +4,11 @@
 //! that really hold something count: an engine that was killed never deletes its endpoints, and its containers must be
 //! able to start again.
 
-use super::{Driver, DriverError, Network};
+use super::{Attachment, Driver, DriverError, Network};
 use crate::kernel::{Kernel, KernelError, link_named};
 use crate::model::endpoint::EndpointRecord;
+use crate::model::ids::EndpointId;
+use crate::model::mode::Mode;
 
 impl<K: Kernel> Driver<K> {
     /// Whether an endpoint can be on its network beside those that are there.
@@ -45,6 +47,36 @@ impl<K: Kernel> Driver<K> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the first ipvlan child on a parent would change the mode of ipvlan children that others have put there
+    /// since the network was created: the mode belongs to the parent's port (`ipvlan_link_new`,
+    /// drivers/net/ipvlan/ipvlan_main.c).
+    ///
+    /// # Errors
+    /// [`super::ParentError::Foreign`] when it would.
+    pub(super) async fn check_port_is_ours(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        endpoint: &EndpointId,
+    ) -> Result<(), DriverError> {
+        let mode = network.record.spec.mode;
+        let on_it = || self.parents.networks(&attachment.id);
+        if !matches!(mode, Mode::Ipvlan { .. })
+            || on_it().iter().any(|network| self.endpoints.has_joined(network, endpoint))
+        {
+            return Ok(());
+        }
+        match self.kernel.link_by_index(attachment.index).await? {
+            Some(parent) => self
+                .prober(&network.record.id)
+                .check_free(&self.kernel, &parent, mode)
+                .await
+                .map_err(DriverError::from),
+            // It is made again when the child is.
+            None => Ok(()),
+        }
     }
 
     /// Whether an endpoint's link exists, in the host or in its container.

@@ -2,7 +2,7 @@
 
 use ipnetwork::IpNetwork;
 
-use super::{Driver, DriverError};
+use super::{Creation, Driver, DriverError};
 use crate::kernel::Kernel;
 use crate::model::endpoint::{EndpointRecord, choose_mac};
 use crate::model::ids::{EndpointId, NetworkId};
@@ -26,6 +26,15 @@ pub struct NewEndpoint {
     pub ifname: Option<LinkName>,
 }
 
+/// What was chosen for an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its MAC; none when the user gave one, or the mode has no choice.
+    pub mac: Option<MacAddress>,
+    /// Whether this call made the endpoint.
+    pub creation: Creation,
+}
+
 impl<K: Kernel> Driver<K> {
     /// Creates an endpoint. Returns the MAC that was chosen for it, or none when the user gave one (the engine takes
     /// an answer to a given field for an error) or the mode has no choice. The same call again gets the same answer.
@@ -33,7 +42,7 @@ impl<K: Kernel> Driver<K> {
     /// # Errors
     /// When the network is unknown, the endpoint exists with other content, the mode does not allow the MAC, or the
     /// record cannot be written.
-    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Option<MacAddress>, DriverError> {
+    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Chosen, DriverError> {
         let _alone = self.endpoint_gates.enter(&new.id).await;
         let network = self.network(&new.network)?;
         let spec = &network.record.spec;
@@ -45,7 +54,10 @@ impl<K: Kernel> Driver<K> {
                 && (existing.address, existing.address_v6) == (new.address, new.address_v6)
                 && new.mac.is_none_or(|mac| existing.mac == Some(mac));
             return match same {
-                true => Ok(existing.mac.filter(|_| new.mac.is_none())),
+                true => {
+                    let mac = existing.mac.filter(|_| new.mac.is_none());
+                    Ok(Chosen { mac, creation: Creation::Repeated })
+                }
                 false => Err(DriverError::EndpointDiffers(new.id)),
             };
         }
@@ -67,7 +79,7 @@ impl<K: Kernel> Driver<K> {
         self.check_conflicts(&network, &record).await?;
         self.store.save_endpoint(&record).await?;
         self.endpoints.insert(record);
-        Ok(chosen)
+        Ok(Chosen { mac: chosen, creation: Creation::New })
     }
 
     /// The link name of an endpoint, unless an endpoint whose id starts alike has it.

@@ -2,18 +2,23 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::sync::MutexGuard;
 use tracing::warn;
 
-use super::attach::{Made, ensure, ensure_dummy, remove};
-use super::parents::{AttachmentId, Reservation, Root};
+use super::attach::{Asked, Made, ensure, ensure_dummy};
+use super::parents::{AttachmentId, ClaimConflict, Reservation, Root};
 use super::resolve::{Target, check_parent, resolve};
-use super::{Attachment, Driver, DriverError, Network, ParentError};
-use crate::kernel::{Kernel, Link};
+use super::{Attachment, Driver, DriverError, Network, ParentError, Place};
+use crate::kernel::Kernel;
 use crate::model::address::AddressPools;
 use crate::model::ids::NetworkId;
 use crate::model::link_name::LinkName;
 use crate::model::network::{NetworkRecord, NetworkSpec, ParentSpec};
 use crate::model::options::NetworkOptions;
+use crate::model::vlan::VlanSettings;
+
+/// How often a name may come to mean another device while it is looked at.
+const ATTEMPTS: usize = 5;
 
 /// What the engine asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,55 +33,81 @@ pub struct NewNetwork {
     pub pools: AddressPools,
 }
 
-/// An attachment that is ready, and what to take back if the network does not come about.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) attachment: Attachment,
-    pub(super) reservation: Reservation,
-    made: Vec<Made>,
-}
-
-/// Whether the parent may hold something of ours already, so that asking the kernel what is there misleads.
+/// Whether a call made what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occupied {
-    /// A new network on a parent that none of ours uses: whatever is there is foreign.
-    ByOthers,
-    /// A network that had its attachment before: our own children may be there.
-    ByUs,
+pub enum Creation {
+    /// It did.
+    New,
+    /// An earlier call had.
+    Repeated,
 }
 
 impl<K: Kernel> Driver<K> {
     /// Creates a network. The same id with the same content again is a success.
     ///
     /// # Errors
-    /// When the options, the parent, the registry, the kernel or the disk are in the way; then nothing has changed.
-    pub async fn create_network(&self, new: NewNetwork) -> Result<(), DriverError> {
+    /// When the options, the parent, the registry, the kernel or the disk are in the way; then nothing has changed, but
+    /// that a base that was down may be up.
+    pub async fn create_network(&self, new: NewNetwork) -> Result<Creation, DriverError> {
         let NewNetwork { id, options, internal, pools } = new;
         let spec = NetworkSpec::new(options, internal, pools, &self.settings.defaults)?;
+        // Those that were there before have the first word about their parents.
+        self.attach_waiting().await;
         let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(&id).await;
         if let Ok(existing) = self.network(&id) {
             if existing.record.spec != spec {
                 return Err(DriverError::NetworkDiffers(id));
             }
-            return Ok(());
+            return Ok(Creation::Repeated);
         }
         let record = NetworkRecord { id: id.clone(), created_ms: now_ms(), spec };
-        let target = self.target(&record.spec).await?;
-        let _gate = self.parent_gates.enter(&gate_key(&id, target.as_ref())).await;
-        let ready = self.make_ready(&record, target, Occupied::ByOthers).await?;
-        if let Err(error) = self.store.save_network(&record).await {
-            drop(ready.reservation);
-            self.undo(&ready.attachment.id, &ready.made).await;
-            return Err(error.into());
+        let (target, _gate) = self.enter_parent(&record).await?;
+        let reservation = self.reserve(&record, target.as_ref())?;
+        let mut made = Vec::new();
+        let may_probe = reservation.is_first();
+        let outcome = self.make_attachment(&record, target.as_ref(), may_probe, &mut made).await;
+        let saved = match outcome {
+            Ok(attachment) => {
+                self.store.save_network(&record).await.map(|()| attachment).map_err(DriverError::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match saved {
+            Ok(attachment) => {
+                reservation.commit();
+                self.networks.insert(id, Network::new(record, Place::Attached(attachment)));
+                Ok(Creation::New)
+            }
+            Err(error) => {
+                let id = reservation.id().clone();
+                drop(reservation);
+                self.undo(&id, &record.id, &made).await;
+                Err(error)
+            }
         }
-        ready.reservation.commit();
-        self.networks.insert(id, Network::new(record, Some(ready.attachment)));
-        Ok(())
+    }
+
+    /// Finds what a network is to be attached to, and enters the gate of its root. It is looked for again inside: while
+    /// this call waited, the last network of a VLAN may have taken its device along.
+    pub(super) async fn enter_parent(
+        &self,
+        record: &NetworkRecord,
+    ) -> Result<(Option<Target>, MutexGuard<'_, ()>), ParentError> {
+        let mut target = self.target(&record.spec).await?;
+        for _ in 0..ATTEMPTS {
+            let key = gate_key(&record.id, target.as_ref());
+            let gate = self.parent_gates.enter(&key).await;
+            target = self.target(&record.spec).await?;
+            if gate_key(&record.id, target.as_ref()) == key {
+                return Ok((target, gate));
+            }
+        }
+        Err(ParentError::Unsteady { asked: target.map(|target| target.name()).unwrap_or_default() })
     }
 
     /// The devices a network is to be attached to; none for a dummy of its own.
-    pub(super) async fn target(&self, spec: &NetworkSpec) -> Result<Option<Target>, ParentError> {
+    async fn target(&self, spec: &NetworkSpec) -> Result<Option<Target>, ParentError> {
         match &spec.parent {
             ParentSpec::Dummy => Ok(None),
             ParentSpec::Device { host_iface, vlan, vlan_settings } => {
@@ -85,55 +116,53 @@ impl<K: Kernel> Driver<K> {
         }
     }
 
-    /// Claims, makes and checks an attachment. The caller holds the gate of the target's root. On an error nothing of
-    /// it is left.
-    pub(super) async fn make_ready(
+    /// Claims a network's attachment.
+    pub(super) fn reserve(
         &self,
         record: &NetworkRecord,
-        target: Option<Target>,
-        occupied: Occupied,
-    ) -> Result<Ready, DriverError> {
+        target: Option<&Target>,
+    ) -> Result<Reservation, ClaimConflict> {
         let spec = &record.spec;
-        let (id, name) = match &target {
+        let (id, name) = match target {
             Some(target) => (target.id(), target.name()),
             None => dummy(&record.id),
         };
-        let reservation = self.parents.reserve(&id, &record.id, spec.mode, &name)?;
-        if let Some(target) = target.as_ref().filter(|target| target.tags.is_empty()) {
-            // Before anything is changed, and the base of a VLAN device is checked as such when it is used.
-            check_parent(&self.kernel, &target.root, spec.mode).await?;
-        }
-        let mut made = Vec::new();
-        let may_probe = reservation.is_first() && occupied == Occupied::ByOthers;
-        match self.make_and_check(record, target.as_ref(), may_probe, &mut made).await {
-            Ok(link) => {
-                let attachment = Attachment { id, index: link.index, name: link.name };
-                Ok(Ready { attachment, reservation, made })
-            }
-            Err(error) => {
-                drop(reservation);
-                self.undo(&id, &made).await;
-                Err(error.into())
-            }
-        }
+        let settings = match &spec.parent {
+            ParentSpec::Device { vlan_settings, .. } => vlan_settings.clone(),
+            ParentSpec::Dummy => VlanSettings::default(),
+        };
+        self.parents.reserve(&id, &record.id, spec.mode, &settings, &name)
     }
 
-    async fn make_and_check(
+    /// Makes and checks what was claimed. The caller holds the gate of the target's root, and on an error undoes what
+    /// was pushed to `made`.
+    pub(super) async fn make_attachment(
         &self,
         record: &NetworkRecord,
         target: Option<&Target>,
         may_probe: bool,
         made: &mut Vec<Made>,
-    ) -> Result<Link, ParentError> {
+    ) -> Result<Attachment, ParentError> {
         let spec = &record.spec;
         let group = self.settings.link_group;
-        let link = match (target, &spec.parent) {
+        let (id, link) = match (target, &spec.parent) {
             (Some(target), ParentSpec::Device { vlan_settings, .. }) => {
-                ensure(&self.kernel, target, spec.mode, vlan_settings, group, made).await?
+                if target.tags.is_empty() {
+                    // Before anything is changed; the base of a VLAN device is checked as such when it is used.
+                    check_parent(&self.kernel, &target.root, spec.mode).await?;
+                }
+                let id = target.id();
+                let levels = 1..=id.tags.len();
+                let asked = Asked {
+                    own: vlan_settings,
+                    by_all: levels.map(|depth| self.parents.settings(&id.outer(depth))).collect(),
+                };
+                let link = ensure(&self.kernel, target, spec.mode, &asked, group, made).await?;
+                (id, link)
             }
             _ => {
                 let name = LinkName::of_internal_parent(&record.id);
-                ensure_dummy(&self.kernel, &name, spec.mtu, group, made).await?
+                (dummy(&record.id).0, ensure_dummy(&self.kernel, &name, spec.mtu, group, made).await?)
             }
         };
         check_parent(&self.kernel, &link, spec.mode).await?;
@@ -148,18 +177,17 @@ impl<K: Kernel> Driver<K> {
         if may_probe && made.iter().all(|made| made.index != link.index) {
             self.prober(&record.id).check_free(&self.kernel, &link, spec.mode).await?;
         }
-        Ok(link)
+        Ok(Attachment { id, index: link.index, name: link.name })
     }
 
-    /// Removes what [`ensure`] made, the innermost first, as far as no network claims it. A lost answer leaves open who
-    /// made a device, so the registry is asked; the network it was for has given its claim back.
-    async fn undo(&self, attachment: &AttachmentId, made: &[Made]) {
+    /// Removes what was made for a network that did not come about, the innermost first, as far as no network claims it.
+    /// A lost answer leaves open who made a device, so the registry is asked, and the device itself.
+    async fn undo(&self, attachment: &AttachmentId, network: &NetworkId, made: &[Made]) {
         for made in made.iter().rev() {
-            let tags = attachment.tags.iter().take(made.depth).copied().collect();
-            if self.parents.in_use(&AttachmentId { root: attachment.root.clone(), tags }) {
+            if self.parents.in_use(&attachment.outer(made.depth)) {
                 break;
             }
-            if let Err(error) = remove(&self.kernel, made.index).await {
+            if let Err(error) = self.remove_device(network, made.index).await {
                 warn!(%error, "a device made for a network that failed is left behind for now");
             }
         }
@@ -175,7 +203,7 @@ fn dummy(network: &NetworkId) -> (AttachmentId, String) {
 
 /// What the gate of an attachment is keyed by: its root, so that an inner VLAN, its outer one and the device below
 /// are one parent.
-pub(super) fn gate_key(network: &NetworkId, target: Option<&Target>) -> Root {
+fn gate_key(network: &NetworkId, target: Option<&Target>) -> Root {
     target.map_or_else(|| Root::Dummy(network.clone()), |target| Root::Device(target.root.index))
 }
 

@@ -19,20 +19,28 @@ impl<K: Kernel> Driver<K> {
     /// and the link is swept later.
     pub async fn delete_endpoint(&self, id: &EndpointId) -> Result<(), DriverError> {
         let _alone = self.endpoint_gates.enter(id).await;
-        let names = match self.endpoints.get(id) {
-            Some(record) => vec![record.link],
-            None => self.possible_links(id),
+        let (names, parent) = match self.endpoints.get(id) {
+            Some(record) => {
+                let network = self.network(&record.network).ok();
+                let joined = network.filter(|_| record.sandbox.is_some());
+                (
+                    vec![record.link],
+                    joined.and_then(|network| network.attachment()).map(|parent| parent.index),
+                )
+            }
+            None => (self.possible_links(id), None),
         };
-        let mut outcome = Ok(());
+        let mut outcome: Result<(), DriverError> = Ok(());
         for name in names {
-            if let Err(error) = self.remove_child(&name).await {
+            if let Err(error) = self.remove_child(&name, parent).await {
                 self.tidiness.is_untidy();
-                outcome = Err(error);
+                outcome = Err(error.into());
             }
         }
         self.endpoints.remove(id);
-        self.store.remove_endpoint(id).await?;
-        outcome.map_err(DriverError::from)
+        // Without its record the link is a leftover that a sweep finds.
+        let removed = self.store.remove_endpoint(id).await.map_err(DriverError::from);
+        outcome.and(removed)
     }
 
     /// The names that the link of a forgotten endpoint can have, less those of endpoints that are known.

@@ -3,31 +3,51 @@
 use tracing::warn;
 
 use super::parents::Root;
-use super::{Attachment, Driver, DriverError};
+use super::{Attachment, Driver, DriverError, Network};
 use crate::kernel::{Kernel, KernelError, Link, LinkKind};
 use crate::model::ids::NetworkId;
+use crate::store::Removed;
 
 impl<K: Kernel> Driver<K> {
     /// Deletes a network. An unknown id is a success: the engine has forgotten it, whatever is answered.
     ///
     /// # Errors
-    /// When the record cannot be removed: then the network stays. When a device of ours cannot be removed: the network
-    /// is gone all the same, and the device is swept later.
+    /// When the record or a device of ours cannot be removed: the network is gone all the same, because no engine asks
+    /// twice, and what is left is tried again later.
     pub async fn delete_network(&self, id: &NetworkId) -> Result<(), DriverError> {
         // Before any gate of the network: an endpoint's gate comes first (see gates.rs).
         self.forget_endpoints_of(id).await;
         let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(id).await;
-        self.store.remove_network(id).await?;
-        let Some((_, network)) = self.networks.remove(id) else { return Ok(()) };
-        let Some(attachment) = network.attachment() else { return Ok(()) };
-        let _gate = self.parent_gates.enter(&attachment.id.root).await;
-        self.parents.release(&attachment.id, id);
-        let outcome = self.remove_unused(id, attachment).await;
-        if outcome.is_err() {
-            self.tidiness.is_untidy();
+        let removed = self.store.remove_network(id).await;
+        match &removed {
+            Ok(Removed::SetAside) => self.tidiness.one_less_unreadable(),
+            Ok(_) => {}
+            Err(_) => self.tidiness.keep_for_removal(id.clone()),
         }
-        outcome.map_err(DriverError::from)
+        let mut outcome = removed.map(|_| ()).map_err(DriverError::from);
+        if let Some((_, network)) = self.networks.remove(id) {
+            outcome = self.release(&network).await.map_err(DriverError::from).and(outcome);
+            self.tidiness.may_go_on();
+        }
+        outcome
+    }
+
+    /// Gives a network's claim back, and removes the devices that only it used.
+    async fn release(&self, network: &Network) -> Result<(), KernelError> {
+        let id = &network.record.id;
+        let Some(claim) = network.claim() else {
+            // What it had before it waited is not known any more.
+            self.tidiness.is_untidy();
+            return Ok(());
+        };
+        let _gate = self.parent_gates.enter(&claim.root).await;
+        self.parents.release(&claim, id);
+        let outcome = match network.attachment() {
+            Some(attachment) => self.remove_unused(id, attachment).await,
+            None => Ok(self.tidiness.is_untidy()),
+        };
+        outcome.inspect_err(|_| self.tidiness.is_untidy())
     }
 
     /// Removes the devices of an attachment that are ours and in nobody's use, from the innermost out. The caller
@@ -48,8 +68,12 @@ impl<K: Kernel> Driver<K> {
             if root_is_foreign || self.parents.in_use(&attachment.id) {
                 break;
             }
-            let Some(link) = self.kernel.link_by_index(current).await?.filter(is_ours) else { break };
-            if !self.remove_if_free(network, &link).await? {
+            let Some(link) = self.kernel.link_by_index(current).await? else {
+                // It was removed behind our back; one that was made anew has another index.
+                self.tidiness.is_untidy();
+                break;
+            };
+            if !is_ours(&link) || !self.remove_if_free(network, &link).await? {
                 break;
             }
             index = link.lower;

@@ -1,5 +1,7 @@
 //! The endpoints that are known, found by id and by the name of their link, at a cost that does not grow with them.
 
+use std::collections::HashSet;
+
 use dashmap::{DashMap, DashSet};
 
 use crate::model::endpoint::EndpointRecord;
@@ -14,6 +16,7 @@ pub(super) struct Endpoints {
     by_link: DashMap<LinkName, EndpointId>,
     /// The endpoints that have a MAC; one, but for different VLANs and for records of containers that are gone.
     by_mac: DashMap<MacAddress, Vec<EndpointId>>,
+    by_network: DashMap<NetworkId, HashSet<EndpointId>>,
     /// Those that left: their links are on their way back to the host to be deleted.
     left: DashSet<EndpointId>,
 }
@@ -32,6 +35,7 @@ impl Endpoints {
                 holders.push(record.id.clone());
             }
         }
+        self.by_network.entry(record.network.clone()).or_default().insert(record.id.clone());
         self.records.insert(record.id.clone(), record);
     }
 
@@ -44,6 +48,10 @@ impl Endpoints {
                 }
                 self.by_mac.remove_if(&mac, |_, holders| holders.is_empty());
             }
+            if let Some(mut of_it) = self.by_network.get_mut(&record.network) {
+                of_it.remove(id);
+            }
+            self.by_network.remove_if(&record.network, |_, of_it| of_it.is_empty());
         }
         self.left.remove(id);
     }
@@ -73,8 +81,13 @@ impl Endpoints {
 
     /// The endpoints of one network.
     pub(super) fn of_network(&self, network: &NetworkId) -> Vec<EndpointId> {
-        let of_it = self.records.iter().filter(|entry| entry.network == *network);
-        of_it.map(|entry| entry.id.clone()).collect()
+        self.by_network.get(network).map(|of_it| of_it.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Whether an endpoint of the network, other than this one, has its link in a container.
+    pub(super) fn has_joined(&self, network: &NetworkId, but: &EndpointId) -> bool {
+        let has_link = |id: &EndpointId| self.get(id).is_some_and(|record| record.sandbox.is_some());
+        self.of_network(network).iter().any(|id| id != but && !self.has_left(id) && has_link(id))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -82,10 +82,29 @@ pub enum DriverError {
         /// The kernel's refusal.
         error: KernelError,
     },
+    /// The network has no parent for now.
+    #[error("network {} waits for its parent and is attached by itself when it can be: {error}", network.short())]
+    Waiting {
+        /// The network.
+        network: NetworkId,
+        /// What is in the way.
+        error: Box<DriverError>,
+    },
     /// The kernel refused, or did not answer.
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// The record could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl DriverError {
+    /// Whether the kernel did not answer, so that asking it more would only take more time.
+    pub(super) fn is_silence(&self) -> bool {
+        match self {
+            Self::Kernel(error) | Self::Parent(ParentError::Kernel(error)) => error.is_uncertain(),
+            Self::Waiting { error, .. } => error.is_silence(),
+            _ => false,
+        }
+    }
 }

@@ -52,6 +52,7 @@ impl<K: Kernel> Driver<K> {
         }
         let attachment = self.attachment_of(&network).await?;
         self.check_conflicts(&network, &endpoint).await?;
+        self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
         match self.make_child(&network, &attachment, &endpoint).await {
             Ok(()) => {}
             Err(ChildError::Refused(error)) => return Err(error),

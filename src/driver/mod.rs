@@ -24,13 +24,14 @@ mod resolve;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-pub use create_endpoint::NewEndpoint;
-pub use create_network::NewNetwork;
+pub use create_endpoint::{Chosen, NewEndpoint};
+pub use create_network::{Creation, NewNetwork};
 pub use error::DriverError;
 pub use join::Joined;
 pub use parent_error::ParentError;
@@ -64,25 +65,54 @@ struct Attachment {
     name: String,
 }
 
+/// Where a network is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// On its parent, which it claims.
+    Attached(Attachment),
+    /// Without a device of its own, for this reason. What it is to be attached to is claimed all the same when it is
+    /// known, so that nobody takes the parent in another mode meanwhile.
+    Waiting { claim: Option<AttachmentId>, reason: String },
+}
+
 /// A network that exists for the engine.
 #[derive(Debug)]
 struct Network {
     record: NetworkRecord,
-    /// Where it is attached; nothing while its parent is missing. Locked only to copy or replace.
-    attachment: Mutex<Option<Attachment>>,
+    /// Locked only to copy or replace.
+    place: Mutex<Place>,
 }
 
 impl Network {
-    fn new(record: NetworkRecord, attachment: Option<Attachment>) -> Arc<Self> {
-        Arc::new(Self { record, attachment: Mutex::new(attachment) })
+    fn new(record: NetworkRecord, place: Place) -> Arc<Self> {
+        Arc::new(Self { record, place: Mutex::new(place) })
+    }
+
+    fn place(&self) -> Place {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_place(&self, place: Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
     fn attachment(&self) -> Option<Attachment> {
-        self.attachment.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match self.place() {
+            Place::Attached(attachment) => Some(attachment),
+            Place::Waiting { .. } => None,
+        }
     }
 
-    fn set_attachment(&self, attachment: Option<Attachment>) {
-        *self.attachment.lock().unwrap_or_else(PoisonError::into_inner) = attachment;
+    /// What it claims.
+    fn claim(&self) -> Option<AttachmentId> {
+        match self.place() {
+            Place::Attached(attachment) => Some(attachment.id),
+            Place::Waiting { claim, .. } => claim,
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.place(), Place::Waiting { .. })
     }
 }
 

@@ -26,6 +26,19 @@ pub(super) struct Prober {
     pub(super) group: u32,
 }
 
+/// What stands on a device of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// Nothing: it may be removed.
+    Nothing,
+    /// Another device of ours.
+    Ours,
+    /// Links that are not listed here.
+    Hidden,
+    /// Something of the user's, in words.
+    Foreign(String),
+}
+
 /// What a probe found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occupant {
@@ -151,29 +164,32 @@ impl Prober {
         }
     }
 
-    /// What of others stands on a device of ours, in words; none: it may be removed.
-    pub(super) async fn foreign_on<K: Kernel>(
+    /// What stands on a device of ours that no network uses. Children of ours on it that were never fetched are removed
+    /// first: a probe would only find them.
+    pub(super) async fn stands_on<K: Kernel>(
         &self,
         kernel: &K,
         device: &Link,
-    ) -> Result<Option<String>, KernelError> {
+    ) -> Result<Stands, KernelError> {
         if device.controller.is_some() {
-            return Ok(Some("it is the port of a bridge, bond or team".to_owned()));
+            return Ok(Stands::Foreign("it is the port of a bridge, bond or team".to_owned()));
         }
         let addresses = kernel.addresses(device.index).await?;
         if let Some(found) = addresses.iter().find(|found| !found.automatic) {
-            return Ok(Some(format!("it has the address {}", found.address)));
+            return Ok(Stands::Foreign(format!("it has the address {}", found.address)));
         }
         let links = kernel.links().await?;
-        let mut above = links.iter().filter(|link| link.lower == Some(device.index));
-        if let Some(link) = above.find(|link| link.group != self.group) {
-            return Ok(Some(format!("{} stands on it", link.name)));
+        let above: Vec<_> = links.iter().filter(|link| link.lower == Some(device.index)).collect();
+        if let Some(link) = above.iter().find(|link| link.group != self.group) {
+            return Ok(Stands::Foreign(format!("{} stands on it", link.name)));
         }
-        if links.iter().any(|link| link.lower == Some(device.index) && link.is_child()) {
-            // Children of ours that were never fetched: they go with the device, and a probe would only find them.
-            return Ok(None);
+        if above.iter().any(|link| !link.is_child()) {
+            return Ok(Stands::Ours);
+        }
+        for child in above {
+            remove(kernel, child.index).await?;
         }
         let found = self.probe_patiently(kernel, device, MacvlanMode::Passthru).await?;
-        Ok((found != Occupant::Nobody).then(|| "interfaces in containers stand on it".to_owned()))
+        Ok(if found == Occupant::Nobody { Stands::Nothing } else { Stands::Hidden })
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::kernel::KernelError;
-use crate::model::vlan::VlanPath;
+use crate::model::vlan::{VlanPath, VlanProtocol};
 
 /// Why a network's parent cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -132,6 +132,32 @@ pub enum ParentError {
         parent: String,
         /// The parent's, in bytes.
         parent_mtu: u32,
+    },
+    /// Another device each time it is looked at.
+    #[error(
+        "{asked} comes to mean another device while it is looked at: wait until it is set up, and try again"
+    )]
+    Unsteady {
+        /// What was asked for.
+        asked: String,
+    },
+    /// Not an Ethernet device.
+    #[error(
+        "{device} is not an Ethernet interface, and macvlan needs one: use mode=l3 (ipvlan) or another parent"
+    )]
+    NotEthernet {
+        /// Its name.
+        device: String,
+    },
+    /// A single tag where the outer of two is to be.
+    #[error(
+        "{device} exists with vlan_protocol={has}, and the outer of two tags is 802.1ad unless it is said otherwise: say -o vlan_protocol={has}"
+    )]
+    OuterProtocol {
+        /// The device's name.
+        device: String,
+        /// Its protocol.
+        has: VlanProtocol,
     },
     /// The kernel refused, or did not answer.
     #[error(transparent)]

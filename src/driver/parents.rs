@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::kernel::LinkIndex;
 use crate::model::ids::NetworkId;
 use crate::model::mode::Mode;
-use crate::model::vlan::VlanTag;
+use crate::model::vlan::{VlanSettings, VlanTag};
 
 /// What is at the bottom of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,6 +36,11 @@ pub(crate) struct AttachmentId {
 }
 
 impl AttachmentId {
+    /// The attachment of its first `depth` tags.
+    pub(crate) fn outer(&self, depth: usize) -> Self {
+        Self { root: self.root.clone(), tags: self.tags.iter().take(depth).copied().collect() }
+    }
+
     /// Whether it is `other` or sits on it.
     fn is_on(&self, other: &Self) -> bool {
         self.root == other.root && self.tags.starts_with(&other.tags)
@@ -80,6 +85,8 @@ impl fmt::Display for Remedy {
 struct Claim {
     mode: Mode,
     networks: BTreeSet<NetworkId>,
+    /// What all of them ask of the VLAN device: whoever makes it again makes it for all.
+    settings: VlanSettings,
 }
 
 /// All claims.
@@ -96,11 +103,13 @@ impl Parents {
         id: &AttachmentId,
         network: &NetworkId,
         mode: Mode,
+        settings: &VlanSettings,
         name: &str,
     ) -> Result<Reservation, ClaimConflict> {
         let (first, added) = match self.claims.entry(id.clone()) {
             Entry::Vacant(slot) => {
-                slot.insert(Claim { mode, networks: BTreeSet::from([network.clone()]) });
+                let networks = BTreeSet::from([network.clone()]);
+                slot.insert(Claim { mode, networks, settings: settings.clone() });
                 (true, true)
             }
             Entry::Occupied(mut slot) => {
@@ -108,6 +117,7 @@ impl Parents {
                 if let Some(conflict) = conflict(claim, network, mode, name) {
                     return Err(conflict);
                 }
+                claim.settings = std::mem::take(&mut claim.settings).or(settings);
                 (false, claim.networks.insert(network.clone()))
             }
         };
@@ -122,6 +132,16 @@ impl Parents {
                 slot.remove();
             }
         }
+    }
+
+    /// What the networks on an attachment ask of its VLAN device together.
+    pub(super) fn settings(&self, id: &AttachmentId) -> VlanSettings {
+        self.claims.get(id).map(|claim| claim.settings.clone()).unwrap_or_default()
+    }
+
+    /// The networks on an attachment.
+    pub(super) fn networks(&self, id: &AttachmentId) -> Vec<NetworkId> {
+        self.claims.get(id).map(|claim| claim.networks.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Whether any network uses the attachment or one on it.
@@ -155,6 +175,11 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
+    /// What is claimed.
+    pub(super) fn id(&self) -> &AttachmentId {
+        &self.id
+    }
+
     /// Whether nobody of ours used the attachment before.
     pub(super) fn is_first(&self) -> bool {
         self.first
@@ -199,45 +224,76 @@ mod tests {
     fn one_mode_per_parent() {
         let parents = Arc::new(Parents::default());
         let eth1 = attachment(2, &[]);
-        parents.reserve(&eth1, &network(1), mode("bridge"), "eth1").unwrap().commit();
-        parents.reserve(&eth1, &network(2), mode("bridge"), "eth1").unwrap().commit();
-        let error = parents.reserve(&eth1, &network(3), mode("private"), "eth1").unwrap_err();
+        parents
+            .reserve(&eth1, &network(1), mode("bridge"), &VlanSettings::default(), "eth1")
+            .unwrap()
+            .commit();
+        parents
+            .reserve(&eth1, &network(2), mode("bridge"), &VlanSettings::default(), "eth1")
+            .unwrap()
+            .commit();
+        let error = parents
+            .reserve(&eth1, &network(3), mode("private"), &VlanSettings::default(), "eth1")
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "eth1 is in use in mode bridge by network n1; use mode=bridge or another parent"
         );
-        assert!(parents.reserve(&attachment(2, &[20]), &network(3), mode("private"), "eth1.20").is_ok());
+        assert!(
+            parents
+                .reserve(
+                    &attachment(2, &[20]),
+                    &network(3),
+                    mode("private"),
+                    &VlanSettings::default(),
+                    "eth1.20"
+                )
+                .is_ok()
+        );
         parents.release(&eth1, &network(1));
-        assert!(parents.reserve(&eth1, &network(3), mode("l2"), "eth1").is_err());
+        assert!(parents.reserve(&eth1, &network(3), mode("l2"), &VlanSettings::default(), "eth1").is_err());
         parents.release(&eth1, &network(2));
-        assert!(parents.reserve(&eth1, &network(3), mode("l2"), "eth1").is_ok());
+        assert!(parents.reserve(&eth1, &network(3), mode("l2"), &VlanSettings::default(), "eth1").is_ok());
     }
 
     #[test]
     fn passthru_is_alone() {
         let parents = Arc::new(Parents::default());
         let eth1 = attachment(2, &[]);
-        parents.reserve(&eth1, &network(1), mode("passthru"), "eth1").unwrap().commit();
-        let error = parents.reserve(&eth1, &network(2), mode("passthru"), "eth1").unwrap_err();
+        parents
+            .reserve(&eth1, &network(1), mode("passthru"), &VlanSettings::default(), "eth1")
+            .unwrap()
+            .commit();
+        let error = parents
+            .reserve(&eth1, &network(2), mode("passthru"), &VlanSettings::default(), "eth1")
+            .unwrap_err();
         assert!(error.to_string().contains("one network alone"), "{error}");
-        assert!(parents.reserve(&eth1, &network(2), mode("bridge"), "eth1").is_err());
+        assert!(
+            parents.reserve(&eth1, &network(2), mode("bridge"), &VlanSettings::default(), "eth1").is_err()
+        );
     }
 
     #[test]
     fn a_dropped_reservation_is_undone_and_a_repeated_one_is_not() {
         let parents = Arc::new(Parents::default());
         let eth1 = attachment(2, &[]);
-        drop(parents.reserve(&eth1, &network(1), mode("bridge"), "eth1").unwrap());
+        drop(parents.reserve(&eth1, &network(1), mode("bridge"), &VlanSettings::default(), "eth1").unwrap());
         assert!(!parents.in_use(&eth1));
-        parents.reserve(&eth1, &network(1), mode("bridge"), "eth1").unwrap().commit();
-        drop(parents.reserve(&eth1, &network(1), mode("bridge"), "eth1").unwrap());
+        parents
+            .reserve(&eth1, &network(1), mode("bridge"), &VlanSettings::default(), "eth1")
+            .unwrap()
+            .commit();
+        drop(parents.reserve(&eth1, &network(1), mode("bridge"), &VlanSettings::default(), "eth1").unwrap());
         assert!(parents.in_use(&eth1));
     }
 
     #[test]
     fn an_outer_vlan_is_used_by_its_inner_ones() {
         let parents = Arc::new(Parents::default());
-        parents.reserve(&attachment(2, &[100, 20]), &network(1), mode("bridge"), "x").unwrap().commit();
+        parents
+            .reserve(&attachment(2, &[100, 20]), &network(1), mode("bridge"), &VlanSettings::default(), "x")
+            .unwrap()
+            .commit();
         assert!(parents.in_use(&attachment(2, &[100])));
         assert!(!parents.in_use(&attachment(2, &[20])));
         assert!(!parents.in_use(&attachment(3, &[100])));
@@ -254,7 +310,8 @@ mod tests {
                         let (parents, eth1) = (&parents, &eth1);
                         let wanted = mode(if n % 2 == 0 { "bridge" } else { "private" });
                         scope.spawn(move || {
-                            let claim = parents.reserve(eth1, &network(n), wanted, "eth1");
+                            let claim =
+                                parents.reserve(eth1, &network(n), wanted, &VlanSettings::default(), "eth1");
                             claim.map(Reservation::commit).is_ok()
                         })
                     })
@@ -282,7 +339,7 @@ mod tests {
                     let fits = others.iter().all(|(_, _, w)| *w == word) && (others.is_empty() || word != 2);
                     let already = model.iter().any(|(r, n, _)| *r == root && *n == number);
                     if already { continue }
-                    let outcome = parents.reserve(&id, &network(number), mode(words[word]), "p");
+                    let outcome = parents.reserve(&id, &network(number), mode(words[word]), &VlanSettings::default(), "p");
                     prop_assert_eq!(outcome.is_ok(), fits);
                     if let Ok(claim) = outcome {
                         claim.commit();

@@ -1,11 +1,11 @@
-//! Finding networks' parents again: at the start, and when a device has vanished.
+//! Finding networks' parents again: at the start, and when a device has vanished or come back.
 
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::create_network::{Occupied, gate_key};
-use super::{Attachment, Driver, DriverError, Network};
+use super::parents::AttachmentId;
+use super::{Attachment, Driver, DriverError, Network, Place};
 use crate::kernel::Kernel;
 use crate::store::StoreError;
 
@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub struct Recovery {
     /// Networks that work.
     pub attached: usize,
-    /// Networks whose parent is not there: they are tried again when they are used.
+    /// Networks whose parent is not there: they wait for it.
     pub waiting: usize,
 }
 
@@ -30,50 +30,140 @@ impl<K: Kernel> Driver<K> {
             self.endpoints.insert(record);
         }
         let loaded = self.store.load_networks().await?;
-        if loaded.unreadable > 0 {
-            self.tidiness.is_blind();
+        self.tidiness.set_unreadable(loaded.unreadable);
+        for record in loaded.records {
+            let place = Place::Waiting { claim: None, reason: "it has just been read".to_owned() };
+            self.networks.insert(record.id.clone(), Network::new(record, place));
         }
-        let mut networks: Vec<_> =
-            loaded.records.into_iter().map(|record| Network::new(record, None)).collect();
-        // Of two networks that clash, the older has its parent.
-        networks
-            .sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
-        for network in &networks {
-            self.networks.insert(network.record.id.clone(), Arc::clone(network));
-        }
-        let mut recovery = Recovery { attached: 0, waiting: 0 };
-        for network in &networks {
-            match self.reattach(network).await {
-                Ok(_) => recovery.attached += 1,
-                Err(error) => {
-                    recovery.waiting += 1;
-                    warn!(network = network.record.id.short(), %error, "the network has no parent for now");
+        // Every claim before any device, so that a device is made with what all of its networks ask of it.
+        for network in self.waiting_networks() {
+            if let Err(error) = self.claim_again(&network).await {
+                let is_silent = error.is_silence();
+                self.set_waiting(&network, None, &error);
+                if is_silent {
+                    // Each further question would be waited for in vain as long: they wait, and are asked for later.
+                    break;
                 }
             }
         }
+        self.attach_waiting().await;
         self.sweep().await;
-        info!(networks = recovery.attached, waiting = recovery.waiting, "networks recovered");
+        let waiting = self.waiting_networks().len();
+        let recovery = Recovery { attached: self.networks.len() - waiting, waiting };
+        info!(networks = recovery.attached, waiting, "networks recovered");
         Ok(recovery)
     }
 
-    /// Attaches a network that exists to its parent again, making its VLAN devices if they are missing.
+    /// The networks without a device, the oldest first: of two that clash, the older has the parent.
+    pub(super) fn waiting_networks(&self) -> Vec<Arc<Network>> {
+        let all = self.networks.iter().map(|network| Arc::clone(&network));
+        let mut waiting: Vec<_> = all.filter(|network| network.is_waiting()).collect();
+        waiting.sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
+        waiting
+    }
+
+    /// Attaches the networks that wait, as far as that is possible now.
+    pub(super) async fn attach_waiting(&self) {
+        for network in self.waiting_networks() {
+            if self.reattach(&network).await.is_err_and(|error| error.is_silence()) {
+                break;
+            }
+        }
+    }
+
+    async fn claim_again(&self, network: &Network) -> Result<(), DriverError> {
+        let (target, _gate) = self.enter_parent(&network.record).await?;
+        let reservation = self.reserve(&network.record, target.as_ref())?;
+        let reason = "its device has not been looked for yet".to_owned();
+        network.set_place(Place::Waiting { claim: Some(reservation.id().clone()), reason });
+        reservation.commit();
+        Ok(())
+    }
+
+    /// Attaches a network that exists to its parent again, making its VLAN devices if they are missing. One whose device
+    /// is there is left as it is.
     pub(super) async fn reattach(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {
         let record = &network.record;
         let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(&record.id).await;
-        // It may have been deleted while this call waited.
+        // It may have been deleted while this call waited, or attached.
         let current = self.network(&record.id)?;
         if !Arc::ptr_eq(&current, network) {
             return Err(DriverError::UnknownNetwork(record.id.clone()));
         }
-        let target = self.target(&record.spec).await?;
-        let _gate = self.parent_gates.enter(&gate_key(&record.id, target.as_ref())).await;
-        let ready = self.make_ready(record, target, Occupied::ByUs).await?;
-        ready.reservation.commit();
-        if let Some(old) = network.attachment().filter(|old| old.id != ready.attachment.id) {
-            self.parents.release(&old.id, &record.id);
+        if let Some(attachment) = network.attachment()
+            && self.kernel.link_by_index(attachment.index).await?.is_some()
+        {
+            return Ok(attachment);
         }
-        network.set_attachment(Some(ready.attachment.clone()));
-        Ok(ready.attachment)
+        let (target, _gate) = match self.enter_parent(record).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.wait_for_parent(network, None, error.into())),
+        };
+        let reservation = match self.reserve(record, target.as_ref()) {
+            Ok(reservation) => reservation,
+            Err(conflict) => return Err(self.wait_for_parent(network, None, conflict.into())),
+        };
+        let mut made = Vec::new();
+        let outcome = self.make_attachment(record, target.as_ref(), false, &mut made).await;
+        let id = reservation.id().clone();
+        // Whatever came of it: what the network is to be attached to is known, so it is its own.
+        reservation.commit();
+        match outcome {
+            Ok(attachment) => {
+                self.move_in(network, &attachment);
+                Ok(attachment)
+            }
+            Err(error) => {
+                if !made.is_empty() {
+                    self.tidiness.is_untidy();
+                }
+                Err(self.wait_for_parent(network, Some(id), error.into()))
+            }
+        }
+    }
+
+    /// A network is attached, and with it the others on the same attachment that had its device before.
+    fn move_in(&self, network: &Network, attachment: &Attachment) {
+        self.give_up_claim_but(network, Some(&attachment.id));
+        if network.is_waiting() {
+            info!(network = network.record.id.short(), parent = attachment.name, "the network is attached");
+        }
+        network.set_place(Place::Attached(attachment.clone()));
+        for id in self.parents.networks(&attachment.id) {
+            let other = self.network(&id).ok().filter(|other| other.attachment().is_some());
+            if let Some(other) = other {
+                other.set_place(Place::Attached(attachment.clone()));
+            }
+        }
+        self.tidiness.may_go_on();
+    }
+
+    /// A network has no device for now. The error is what its calls are answered with meanwhile.
+    fn wait_for_parent(
+        &self,
+        network: &Network,
+        claim: Option<AttachmentId>,
+        error: DriverError,
+    ) -> DriverError {
+        self.give_up_claim_but(network, claim.as_ref());
+        self.set_waiting(network, claim, &error);
+        DriverError::Waiting { network: network.record.id.clone(), error: Box::new(error) }
+    }
+
+    fn set_waiting(&self, network: &Network, claim: Option<AttachmentId>, error: &DriverError) {
+        let reason = error.to_string();
+        // Said once, not each time it is looked for in vain.
+        if !matches!(network.place(), Place::Waiting { reason: known, .. } if known == reason) {
+            warn!(network = network.record.id.short(), reason, "the network waits for its parent");
+        }
+        network.set_place(Place::Waiting { claim, reason });
+    }
+
+    /// Releases what a network claims, unless it is this.
+    fn give_up_claim_but(&self, network: &Network, kept: Option<&AttachmentId>) {
+        if let Some(claim) = network.claim().filter(|claim| Some(claim) != kept) {
+            self.parents.release(&claim, &network.record.id);
+        }
     }
 }

@@ -143,13 +143,15 @@ fn with_protocols(standing: &[VlanTag], added: &[VlanId], settings: &VlanSetting
 fn check_protocol(known: &[Link], tags: &[VlanTag], settings: &VlanSettings) -> Result<(), ParentError> {
     let (Some(device), Some(tag)) = (known.first(), tags.first()) else { return Ok(()) };
     let is_under_new = tags.len() > known.len();
-    let wanted = settings.protocol.or_else(|| is_under_new.then_some(VlanProtocol::Dot1ad));
-    match wanted {
+    match settings.protocol {
         Some(wanted) if wanted != tag.protocol => Err(ParentError::Differs {
             device: device.name.clone(),
             has: format!("vlan_protocol={}", tag.protocol),
             asked: format!("vlan_protocol={wanted}"),
         }),
+        None if is_under_new && tag.protocol != VlanProtocol::Dot1ad => {
+            Err(ParentError::OuterProtocol { device: device.name.clone(), has: tag.protocol })
+        }
         _ => Ok(()),
     }
 }
@@ -170,6 +172,9 @@ pub(super) async fn check_parent<K: Kernel>(kernel: &K, link: &Link, mode: Mode)
             _ => "macvlan".to_owned(),
         };
         return Err(ParentError::Child { device, kind });
+    }
+    if !link.is_ethernet && matches!(mode, Mode::Macvlan { .. }) {
+        return Err(ParentError::NotEthernet { device });
     }
     check_radio(link, mode)?;
     check_port(kernel, link).await

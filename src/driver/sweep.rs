@@ -5,7 +5,8 @@
 //! made or removed, because a device that is being made has no record yet.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
@@ -13,6 +14,7 @@ use tracing::{info, warn};
 
 use super::Driver;
 use super::attach::remove;
+use super::occupancy::Stands;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind};
 use crate::model::ids::NetworkId;
 
@@ -24,8 +26,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Tidiness {
     untidy: AtomicBool,
-    /// Some record could not be read: a device that seems unwanted may be that network's.
-    blind: AtomicBool,
+    /// Devices were passed over because not every network is on its parent.
+    postponed: AtomicBool,
+    /// Records that could not be read: a device that seems unwanted may be such a network's.
+    unreadable: AtomicUsize,
+    /// Records of deleted networks that the disk did not let go.
+    undeleted: Mutex<HashSet<NetworkId>>,
     wake: Notify,
     /// Read by calls that make or remove devices, written by a sweep.
     changes: RwLock<()>,
@@ -38,9 +44,38 @@ impl Tidiness {
         self.wake.notify_one();
     }
 
-    /// Not every network is known.
-    pub(super) fn is_blind(&self) {
-        self.blind.store(true, Ordering::Release);
+    /// A network is on its parent now, or gone: what was passed over can be looked at.
+    pub(super) fn may_go_on(&self) {
+        if self.postponed.swap(false, Ordering::AcqRel) {
+            self.is_untidy();
+        }
+    }
+
+    /// How many networks are not known because their records cannot be read.
+    pub(super) fn set_unreadable(&self, count: usize) {
+        self.unreadable.store(count, Ordering::Release);
+    }
+
+    /// One of them was deleted.
+    pub(super) fn one_less_unreadable(&self) {
+        let less = |count: usize| count.checked_sub(1);
+        // There was none: then there is none now.
+        let _ = self.unreadable.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        self.may_go_on();
+    }
+
+    /// The record of a deleted network is still on the disk.
+    pub(super) fn keep_for_removal(&self, id: NetworkId) {
+        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.is_untidy();
+    }
+
+    fn undeleted(&self) -> Vec<NetworkId> {
+        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn was_deleted(&self, id: &NetworkId) {
+        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
 
@@ -60,8 +95,21 @@ impl<K: Kernel> Driver<K> {
             let mut pause = FIRST_PAUSE;
             while self.tidiness.untidy.load(Ordering::Acquire) {
                 tokio::time::sleep(pause).await;
+                self.remove_records().await;
                 self.sweep().await;
                 pause = LONGEST_PAUSE.min(pause * 2);
+            }
+        }
+    }
+
+    /// Removes the records that could not be removed when their networks were deleted.
+    async fn remove_records(&self) {
+        for id in self.tidiness.undeleted() {
+            match self.store.remove_network(&id).await {
+                Ok(_) => self.tidiness.was_deleted(&id),
+                Err(error) => {
+                    warn!(%error, network = id.short(), "the record of a deleted network is still there")
+                }
             }
         }
     }
@@ -74,31 +122,55 @@ impl<K: Kernel> Driver<K> {
             warn!(%error, "leftover links could not be swept; it is tried again");
             self.tidiness.is_untidy();
         }
+        if !self.tidiness.undeleted().is_empty() {
+            self.tidiness.is_untidy();
+        }
+    }
+
+    /// Whether every network is on its parent, so that a device that none wants is nobody's.
+    fn is_all_known(&self) -> bool {
+        self.tidiness.unreadable.load(Ordering::Acquire) == 0
+            && self.networks.iter().all(|network| !network.is_waiting())
     }
 
     async fn try_sweep(&self) -> Result<(), KernelError> {
         let links = self.kernel.links().await?;
         let ours: Vec<&Link> = links.iter().filter(|link| link.group == self.settings.link_group).collect();
         let has_endpoint = |link: &Link| link.name.parse().is_ok_and(|name| self.endpoints.has_link(&name));
+        // One that cannot be removed does not keep the others.
+        let mut outcome = Ok(());
         for link in ours.iter().filter(|link| link.is_child() && !has_endpoint(link)) {
             info!(link = link.name, "a container's link without an endpoint is removed");
-            remove(&self.kernel, link.index).await?;
-        }
-        // While some network's attachment is not known, any device may be that network's, with containers on it.
-        let all_known = self.networks.iter().all(|network| network.attachment().is_some());
-        if !all_known || self.tidiness.blind.load(Ordering::Acquire) {
-            return Ok(());
+            outcome = remove(&self.kernel, link.index).await.and(outcome);
         }
         let wanted = self.wanted_devices(&links);
         let is_device = |link: &Link| matches!(link.kind, LinkKind::Vlan { .. } | LinkKind::Dummy);
         let mut unwanted: Vec<_> =
             ours.into_iter().filter(|link| is_device(link) && !wanted.contains(&link.index)).collect();
+        if !unwanted.is_empty() && !self.is_all_known() {
+            self.tidiness.postponed.store(true, Ordering::Release);
+            return outcome;
+        }
         // A device on another was made after it and has the higher index: the upper go first.
         unwanted.sort_by_key(|link| std::cmp::Reverse(link.index));
         for link in unwanted {
-            self.remove_if_free(&NetworkId::of_nobody(), link).await?;
+            outcome = self.remove_if_free(&NetworkId::of_nobody(), link).await.map(|_| ()).and(outcome);
         }
-        Ok(())
+        outcome
+    }
+
+    /// Removes a device of ours by its index; one that is gone, or not ours any more, is left.
+    pub(super) async fn remove_device(
+        &self,
+        network: &NetworkId,
+        index: LinkIndex,
+    ) -> Result<(), KernelError> {
+        match self.kernel.link_by_index(index).await? {
+            Some(link) if link.group == self.settings.link_group => {
+                self.remove_if_free(network, &link).await.map(|_| ())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes a device of ours; where something of others stands on it, it is left and given up. Says whether it was
@@ -108,14 +180,30 @@ impl<K: Kernel> Driver<K> {
         network: &NetworkId,
         device: &Link,
     ) -> Result<bool, KernelError> {
-        if let Some(what) = self.prober(network).foreign_on(&self.kernel, device).await? {
-            warn!(device = device.name, "{what}: the device is left, and no longer trunkline's");
-            self.kernel.set_group(device.index, 0).await?;
-            return Ok(false);
+        match self.prober(network).stands_on(&self.kernel, device).await? {
+            Stands::Nothing => {
+                remove(&self.kernel, device.index).await?;
+                info!(device = device.name, "device without users removed");
+                Ok(true)
+            }
+            // An inner VLAN of ours, whose network may wait: it goes first.
+            Stands::Ours => Ok(self.leave_for_now()),
+            // What hides in containers may be ours, of a network that waits.
+            Stands::Hidden if !self.is_all_known() => Ok(self.leave_for_now()),
+            Stands::Hidden => self.give_up(device, "interfaces in containers stand on it").await,
+            Stands::Foreign(what) => self.give_up(device, &what).await,
         }
-        remove(&self.kernel, device.index).await?;
-        info!(device = device.name, "device without users removed");
-        Ok(true)
+    }
+
+    fn leave_for_now(&self) -> bool {
+        self.tidiness.postponed.store(true, Ordering::Release);
+        false
+    }
+
+    async fn give_up(&self, device: &Link, what: &str) -> Result<bool, KernelError> {
+        warn!(device = device.name, "{what}: the device is left, and no longer trunkline's");
+        self.kernel.set_group(device.index, 0).await?;
+        Ok(false)
     }
 
     /// The attachments of all networks and what they stand on.

@@ -89,6 +89,8 @@ pub struct Link {
     pub mac: Option<MacAddress>,
     /// Whether it is up.
     pub up: bool,
+    /// Whether it carries Ethernet frames; tunnels of IP packets do not.
+    pub is_ethernet: bool,
     /// Its group; 0 unless somebody set one.
     pub group: u32,
     /// Whether a radio is behind it. What an access point does with frames of foreign MACs makes macvlan useless on a

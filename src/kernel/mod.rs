@@ -9,17 +9,22 @@ pub mod fake;
 pub mod link;
 pub mod netlink;
 mod netlink_messages;
+pub mod watch;
 
 use std::future::Future;
 
 pub use error::{KernelError, Refusal};
 pub use link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind};
+pub use watch::{LinkEvent, LinkEvents};
 
 use crate::model::link_name::{DeviceName, LinkName};
 
 /// What can be done with links in the network namespace the daemon runs in. Every operation ends within a bounded
 /// time; one that did not get the kernel's answer in time fails with [`Refusal::NoAnswer`], and may have happened.
 pub trait Kernel: Send + Sync + 'static {
+    /// Where it says what happens to links.
+    type Events: LinkEvents;
+
     /// The link with this name or alternative name (RTM_GETLINK); `None` when there is none.
     fn link_by_name(
         &self,
@@ -64,6 +69,13 @@ pub trait Kernel: Send + Sync + 'static {
 
     /// Removes a link, and with it the links on it in every namespace.
     fn delete_link(&self, index: LinkIndex) -> impl Future<Output = Result<(), KernelError>> + Send;
+
+    /// Removes the link of this name without having seen it. Only for a link that is known to be ours and that cannot be
+    /// looked at: what a container wrote into its own link (an alias that is no text) can make the answer unreadable.
+    fn delete_link_named(&self, name: &LinkName) -> impl Future<Output = Result<(), KernelError>> + Send;
+
+    /// What happens to links from now on.
+    fn events(&self) -> Self::Events;
 }
 
 /// Looks a link up by a name of ours; once more when that fails, because after making a link it is this look that

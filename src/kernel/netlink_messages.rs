@@ -156,6 +156,7 @@ pub(super) fn link_from_message(message: nl::LinkMessage) -> Link {
         mtu: 0,
         mac: None,
         up: message.header.flags.contains(nl::LinkFlags::Up),
+        is_ethernet: message.header.link_layer_type == nl::LinkLayerType::Ether,
         group: 0,
         is_wifi: false,
     };

@@ -191,6 +191,20 @@ pub struct VlanSettings {
 }
 
 impl VlanSettings {
+    /// These settings, and where they ask nothing, those of `other`.
+    pub fn or(self, other: &Self) -> Self {
+        let map = |own: QosMap, other: &QosMap| if own.is_empty() { other.clone() } else { own };
+        Self {
+            protocol: self.protocol.or(other.protocol),
+            gvrp: self.gvrp.or(other.gvrp),
+            mvrp: self.mvrp.or(other.mvrp),
+            loose_binding: self.loose_binding.or(other.loose_binding),
+            reorder_hdr: self.reorder_hdr.or(other.reorder_hdr),
+            ingress_qos: map(self.ingress_qos, &other.ingress_qos),
+            egress_qos: map(self.egress_qos, &other.egress_qos),
+        }
+    }
+
     /// The option keys that were given, in the order of the documentation.
     pub fn asked(&self) -> Vec<&'static str> {
         let rows = [

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::wire;
-use crate::driver::{Driver, DriverError, Joined};
+use crate::driver::{Creation, Driver, DriverError, Joined};
 use crate::kernel::Kernel;
 
 /// The type of a route straight out of the interface (`types.CONNECTED`, moby's daemon/libnetwork/types).
@@ -19,11 +19,21 @@ fn body(answer: impl serde::Serialize) -> Value {
     serde_json::to_value(answer).unwrap_or_else(|_| Value::Object(serde_json::Map::new()))
 }
 
+/// What a call came to.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// The answer's body.
+    pub(super) answer: Value,
+    /// The call that takes back what this one made, for when the answer comes too late for the engine to know of it.
+    pub(super) undo: Option<Call>,
+}
+
 /// Does what the call asks. An error is the sentence for the user.
-pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> Result<Value, String> {
+pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> Result<Done, String> {
     let empty = || body(wire::EmptyResponse {});
     let sentence = |error: DriverError| error.to_string();
-    Ok(match call {
+    let mut undo = None;
+    let answer = match call {
         Call::Activate => body(wire::ActivateResponse { implements: vec!["NetworkDriver".to_owned()] }),
         Call::GetCapabilities => body(wire::CapabilitiesResponse {
             scope: "local".to_owned(),
@@ -33,11 +43,18 @@ pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> 
         // The engine keeps a gateway that the user gave; one that nobody asked for would take an address that may be
         // in use on the VLAN, and lead nowhere.
         Call::GwAllocCheck => body(wire::GwAllocCheckResponse { skip_ipv4: true, skip_ipv6: true }),
-        Call::CreateNetwork(new) => driver.create_network(new).await.map(|()| empty()).map_err(sentence)?,
+        Call::CreateNetwork(new) => {
+            let id = new.id.clone();
+            let creation = driver.create_network(new).await.map_err(sentence)?;
+            undo = (creation == Creation::New).then_some(Call::DeleteNetwork(id));
+            empty()
+        }
         Call::DeleteNetwork(id) => driver.delete_network(&id).await.map(|()| empty()).map_err(sentence)?,
         Call::CreateEndpoint(new) => {
-            let mac = driver.create_endpoint(new).await.map_err(sentence)?;
-            let mac_address = mac.map(|mac| mac.to_string()).unwrap_or_default();
+            let id = new.id.clone();
+            let chosen = driver.create_endpoint(new).await.map_err(sentence)?;
+            undo = (chosen.creation == Creation::New).then_some(Call::DeleteEndpoint(id));
+            let mac_address = chosen.mac.map(|mac| mac.to_string()).unwrap_or_default();
             let interface = wire::EndpointInterface { mac_address, ..Default::default() };
             body(wire::CreateEndpointResponse { interface })
         }
@@ -57,7 +74,8 @@ pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> 
                     .to_owned(),
             );
         }
-    })
+    };
+    Ok(Done { answer, undo })
 }
 
 fn join_response(joined: Joined) -> wire::JoinResponse {

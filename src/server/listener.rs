@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::patience::{PatientStream, RequestClock};
 use super::routes::{Context, routes};
+use super::socket::BoundSocket;
 use crate::driver::Driver;
 use crate::kernel::Kernel;
 
@@ -23,19 +24,16 @@ const MAX_CONNECTIONS: usize = 256;
 /// How long a stop waits for requests that are on their way, and then for calls that run.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves the driver on a socket until `stop` is ready, then lets what runs finish: at most 4 s.
-pub async fn serve<K: Kernel>(
-    listener: &UnixListener,
-    driver: Arc<Driver<K>>,
-    stop: impl Future<Output = ()>,
-) {
+/// Serves the driver on a socket until `stop` is ready, then lets what runs finish: at most 4 s. The socket is closed
+/// first: a call that finds none is repeated by the engine as it was, and by then reaches the next daemon.
+pub async fn serve<K: Kernel>(socket: BoundSocket, driver: Arc<Driver<K>>, stop: impl Future<Output = ()>) {
     let context = Context { driver, calls: TaskTracker::new() };
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(listener, &places) => accepted,
+            accepted = accept(&socket.listener, &places) => accepted,
             () = &mut stop => break,
         };
         match accepted {
@@ -48,6 +46,7 @@ pub async fn serve<K: Kernel>(
         }
     }
     info!("stopping: no new calls, those that run are finished");
+    drop(socket);
     if tokio::time::timeout(STOP_TIMEOUT, connections.shutdown()).await.is_err() {
         warn!("a request that was not whole is dropped");
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -12,7 +13,7 @@ use warp::http::{Method as Verb, Response, StatusCode, header};
 use warp::{Buf, Filter, Reply};
 
 use super::call::{Call, Method};
-use super::dispatch::dispatch;
+use super::dispatch::{Done, dispatch};
 use super::patience::RequestClock;
 use super::wire::ErrorResponse;
 use crate::driver::Driver;
@@ -51,6 +52,8 @@ pub(super) fn routes<K: Kernel>(
             let (context, clock) = (context.clone(), clock.clone());
             async move {
                 let answer = answer(&context, &clock, &verb, path.as_str(), &headers, body).await;
+                // Also when it was refused before its body was read: the sender is not waited for any more.
+                clock.request_is_here();
                 answer.unwrap_or_else(|refusal| refusal)
             }
         })
@@ -148,15 +151,24 @@ async fn run<K: Kernel>(context: &Context<K>, method: Method, call: Call) -> Ans
     let span =
         info_span!("call", method = method.name, network = network_of(&call), endpoint = endpoint_of(&call));
     let driver = Arc::clone(&context.driver);
+    let given_up = Arc::new(AtomicBool::new(false));
+    let given_up_on = Arc::clone(&given_up);
     let work = async move {
         let started = std::time::Instant::now();
         let outcome = dispatch(&driver, call).await;
+        if given_up_on.load(Ordering::Acquire)
+            && let Ok(Done { undo: Some(undo), .. }) = outcome
+        {
+            // The engine was told that it failed, and will never ask for it to be removed.
+            warn!("done too late, and taken back");
+            return dispatch(&driver, undo).await.map(|done| done.answer);
+        }
         let ms = started.elapsed().as_secs_f64() * 1e3;
         match &outcome {
             Ok(_) => debug!(ms, "done"),
             Err(sentence) => warn!(ms, error = sentence, "refused"),
         }
-        outcome
+        outcome.map(|done| done.answer)
     };
     let task = context.calls.spawn(work.instrument(span));
     match tokio::time::timeout(CALL_TIMEOUT, task).await {
@@ -167,6 +179,7 @@ async fn run<K: Kernel>(context: &Context<K>, method: Method, call: Call) -> Ans
             "trunkline failed inside: its log says how; please report it",
         ),
         Err(_) => {
+            given_up.store(true, Ordering::Release);
             let sentence =
                 format!("{} did not end within {} s: try again", method.name, CALL_TIMEOUT.as_secs());
             refuse(StatusCode::OK, &sentence)

@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 /// Why the socket cannot be had.
 #[derive(Debug, Error)]
@@ -60,14 +59,14 @@ impl BoundSocket {
     ///
     /// # Errors
     /// When somebody answers there, when something else stands there, or when the system refuses.
-    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+    pub async fn bind(path: &Path) -> Result<Self, SocketError> {
         let io_error =
             |action, path: &Path, source| SocketError::Io { action, path: path.to_owned(), source };
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
             made.map_err(|source| io_error("make the directory", directory, source))?;
         }
-        refuse_if_taken(path)?;
+        refuse_if_taken(path).await?;
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
         let _ = fs::remove_file(&beside);
         let listener = UnixListener::bind(&beside).map_err(|source| io_error("listen on", path, source))?;
@@ -101,7 +100,7 @@ impl Drop for SocketFile {
 ///
 /// # Errors
 /// As [`BoundSocket::bind`].
-pub fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
+pub async fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
     let io_error = |action, source| SocketError::Io { action, path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {}
@@ -109,9 +108,12 @@ pub fn refuse_if_taken(path: &Path) -> Result<(), SocketError> {
         Err(source) if source.kind() == ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(io_error("look at", source)),
     }
-    // A listener whose queue is full does not refuse, it would block; then it is alive too.
-    match UnixStream::connect(path) {
+    match UnixStream::connect(path).await {
         Ok(_) => Err(SocketError::InUse { path: path.to_owned() }),
+        // A listener whose queue is full is alive too.
+        Err(source) if source.kind() == ErrorKind::WouldBlock => {
+            Err(SocketError::InUse { path: path.to_owned() })
+        }
         Err(source) if matches!(source.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
         Err(source) => Err(io_error("connect to", source)),
     }
@@ -125,15 +127,15 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("run/docker/plugins/t.sock");
-        let first = BoundSocket::bind(&path).unwrap();
+        let first = BoundSocket::bind(&path).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let error = BoundSocket::bind(&path).unwrap_err().to_string();
+        let error = BoundSocket::bind(&path).await.unwrap_err().to_string();
         assert!(error.starts_with("another daemon listens on"), "{error}");
         drop(first);
         assert!(!path.exists());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "a dropped std listener leaves its file: the stale socket of a killed daemon");
-        let second = BoundSocket::bind(&path).unwrap();
+        let second = BoundSocket::bind(&path).await.unwrap();
         drop(second);
         assert!(!path.exists());
     }
@@ -143,9 +145,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("t.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(BoundSocket::bind(&path), Err(SocketError::NotASocket { .. })));
+        assert!(matches!(BoundSocket::bind(&path).await, Err(SocketError::NotASocket { .. })));
         fs::remove_file(&path).unwrap();
-        let bound = BoundSocket::bind(&path).unwrap();
+        let bound = BoundSocket::bind(&path).await.unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "another's").unwrap();
         drop(bound);

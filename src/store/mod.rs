@@ -13,8 +13,8 @@ use std::sync::Arc;
 use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;
 
-pub use record_dir::Loaded;
 use record_dir::{Durability, RecordDir};
+pub use record_dir::{Loaded, Removed};
 
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
@@ -50,6 +50,11 @@ impl Store {
     /// # Errors
     /// When a directory cannot be made, or another daemon has it.
     pub fn open(state_dir: &Path, run_dir: &Path) -> Result<Self, StoreError> {
+        if state_dir == run_dir {
+            let source =
+                std::io::Error::other("it is given as state directory and as run directory: give two");
+            return Err(StoreError::new("use", state_dir, source));
+        }
         let locks = [lock(state_dir)?, lock(run_dir)?];
         Ok(Self {
             networks: Arc::new(RecordDir::open(state_dir.join("networks"), Durability::Reboot)?),
@@ -92,11 +97,11 @@ impl Store {
         on_disk(&self.endpoints, move |dir| dir.save(record.id.as_str(), &record)).await
     }
 
-    /// Removes a network's record, if there is one.
+    /// Removes a network's record, if there is one, also one that was set aside as damaged.
     ///
     /// # Errors
     /// When the disk is read-only or broken.
-    pub async fn remove_network(&self, id: &NetworkId) -> Result<(), StoreError> {
+    pub async fn remove_network(&self, id: &NetworkId) -> Result<Removed, StoreError> {
         let id = id.clone();
         on_disk(&self.networks, move |dir| dir.remove(id.as_str())).await
     }
@@ -107,7 +112,7 @@ impl Store {
     /// As [`Self::remove_network`].
     pub async fn remove_endpoint(&self, id: &EndpointId) -> Result<(), StoreError> {
         let id = id.clone();
-        on_disk(&self.endpoints, move |dir| dir.remove(id.as_str())).await
+        on_disk(&self.endpoints, move |dir| dir.remove(id.as_str()).map(|_| ())).await
     }
 }
 

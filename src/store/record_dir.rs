@@ -21,6 +21,20 @@ pub(super) enum Durability {
     Process,
 }
 
+/// How the files of damaged records end.
+const SET_ASIDE: &str = "json.corrupt";
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// A record.
+    Record,
+    /// A record that had been set aside as damaged.
+    SetAside,
+    /// Nothing: there was none.
+    Nothing,
+}
+
 /// What a directory held.
 #[derive(Debug)]
 pub struct Loaded<T> {
@@ -96,13 +110,24 @@ impl RecordDir {
         }
     }
 
-    /// Removes a record, if there is one.
-    pub(super) fn remove(&self, id: &str) -> Result<(), StoreError> {
+    /// Removes a record, if there is one, also one that was set aside.
+    pub(super) fn remove(&self, id: &str) -> Result<Removed, StoreError> {
         let file = self.file(id);
-        match fs::remove_file(&file) {
-            Ok(()) => self.sync().map_err(|source| StoreError::new("sync", &self.path, source)),
-            Err(source) if source.kind() == ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(StoreError::new("remove", &file, source)),
+        let removed = match self.remove_file(&file)? {
+            true => Removed::Record,
+            false if self.remove_file(&file.with_extension(SET_ASIDE))? => Removed::SetAside,
+            false => return Ok(Removed::Nothing),
+        };
+        self.sync().map_err(|source| StoreError::new("sync", &self.path, source))?;
+        Ok(removed)
+    }
+
+    /// Whether there was such a file.
+    fn remove_file(&self, file: &Path) -> Result<bool, StoreError> {
+        match fs::remove_file(file) {
+            Ok(()) => Ok(true),
+            Err(source) if source.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(StoreError::new("remove", file, source)),
         }
     }
 
@@ -154,7 +179,7 @@ impl RecordDir {
     }
 
     fn set_aside(&self, path: &Path, reason: &str) {
-        let aside = path.with_extension("json.corrupt");
+        let aside = path.with_extension(SET_ASIDE);
         let outcome = fs::rename(path, &aside);
         warn!(path = %path.display(), reason, moved = outcome.is_ok(), "a damaged record is set aside");
     }

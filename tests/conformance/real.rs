@@ -55,7 +55,7 @@ pub fn kinds() -> Result<Vec<&'static str>, String> {
 pub fn run_in_namespace(script: &str) -> Result<String, String> {
     in_namespace(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let admin = RealAdmin { container: Container::new() };
+        let admin = RealAdmin { container: script.contains("hide").then(Container::new) };
         runtime.block_on(async { run(&NetlinkKernel::open().expect("netlink"), &admin, script).await })
     })
 }
@@ -85,7 +85,7 @@ impl Drop for Container {
 }
 
 struct RealAdmin {
-    container: Container,
+    container: Option<Container>,
 }
 
 impl Admin for RealAdmin {
@@ -111,6 +111,7 @@ impl Admin for RealAdmin {
         ip(&format!("addr add {address} dev {name}"));
     }
     fn hide(&self, name: &str) {
-        ip(&format!("link set dev {name} netns {}", self.container.0.id()));
+        let container = self.container.as_ref().expect("a script that hides has a container");
+        ip(&format!("link set dev {name} netns {}", container.0.id()));
     }
 }

@@ -176,11 +176,12 @@ pings() { in_container "$1" sh -c "ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2 || pin
 # pings_not CONTAINER ADDRESS
 pings_not() { not in_container "$1" ping -c 1 -W 1 "$2" >/dev/null; }
 
-# mac_of CONTAINER [INTERFACE]
-mac_of() { in_container "$1" cat "/sys/class/net/${2:-eth0}/address"; }
+# newest CONTAINER: its newest interface. Some engines never give a number a second time: after eth1 comes eth2.
+newest() { netns "$1" ip -o link | sed -n 's/^[0-9]*: \([^:@]*\)[:@].*/\1/p' | tail -n 1; }
 
-# address_of CONTAINER [INTERFACE]: its first IPv4 address.
-address_of() { in_container "$1" ip -4 addr show dev "${2:-eth0}" | sed -n 's/.*inet \([0-9.]*\).*/\1/p' | head -n 1; }
+# mac_of CONTAINER, address_of CONTAINER: of its newest interface; the first IPv4 address.
+mac_of() { in_container "$1" cat "/sys/class/net/$(newest "$1")/address"; }
+address_of() { in_container "$1" ip -4 addr show dev "$(newest "$1")" | sed -n 's/.*inet \([0-9.]*\).*/\1/p' | head -n 1; }
 
 # ---- saying what must hold
 
@@ -220,8 +221,7 @@ links() {
 # everything: what a scenario must leave as it found it.
 everything() {
   links
-  docker ps -aq | sed 's/^/container /'
-  docker network ls --format 'network {{.Name}}' | sort
+  perl "$lab/engine.pl"
   # Directories that do not exist hold nothing.
   { find /var/lib/trunkline/networks /run/trunkline/endpoints -type f 2>/dev/null || true; } | sort
 }

@@ -40,8 +40,10 @@ async fn a_mac_that_was_given_is_not_answered() {
     let rig = rig_with_network(&[]).await;
     let given: MacAddress = "02:00:00:00:00:01".parse().unwrap();
     let new = NewEndpoint { mac: Some(given), ..endpoint(E1, "n1", "10.0.0.2/24") };
-    assert_eq!(rig.driver.create_endpoint(new.clone()).await.unwrap(), None);
-    assert_eq!(rig.driver.create_endpoint(new).await.unwrap(), None);
+    let first = rig.driver.create_endpoint(new.clone()).await.unwrap();
+    assert_eq!((first.mac, first.creation), (None, Creation::New));
+    let again = rig.driver.create_endpoint(new).await.unwrap();
+    assert_eq!((again.mac, again.creation), (None, Creation::Repeated));
     rig.join(E1, "n1").await.unwrap();
     let link = rig.kernel.link_by_name(&"tl15d75b4f4f6b".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(link.mac, Some(given));

@@ -64,9 +64,12 @@ const CASES: &[(&[Step], Step)] = &[
 async fn take(rig: &Rig, step: Step) -> Result<(), String> {
     match step {
         Step::Create(id, given) => rig.create(id, given).await,
-        Step::CreateInternal(id) => {
-            rig.driver.create_network(network(id, &[], true)).await.map_err(|error| error.to_string())
-        }
+        Step::CreateInternal(id) => rig
+            .driver
+            .create_network(network(id, &[], true))
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string()),
         Step::Delete(id) => rig.delete(id).await,
         Step::Endpoint => rig.endpoint(E1, "n1", "10.0.0.2/24").await.map(drop),
         Step::Join => rig.join(E1, "n1").await.map(drop),

@@ -3,6 +3,7 @@
 mod attachments;
 mod endpoints;
 mod faults;
+mod parents;
 mod restarts;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,8 @@ impl Rig {
     }
 
     async fn create(&self, id: &str, given: &[(&str, &str)]) -> Result<(), String> {
-        self.driver.create_network(network(id, given, false)).await.map_err(|error| error.to_string())
+        let created = self.driver.create_network(network(id, given, false)).await;
+        created.map(|_| ()).map_err(|error| error.to_string())
     }
 
     async fn delete(&self, id: &str) -> Result<(), String> {
@@ -51,7 +53,7 @@ impl Rig {
 
     async fn endpoint(&self, id: &str, network: &str, address: &str) -> Result<Option<String>, String> {
         let mac = self.driver.create_endpoint(endpoint(id, network, address)).await;
-        mac.map(|mac| mac.map(|mac| mac.to_string())).map_err(|error| error.to_string())
+        mac.map(|chosen| chosen.mac.map(|mac| mac.to_string())).map_err(|error| error.to_string())
     }
 
     async fn join(&self, id: &str, network: &str) -> Result<Joined, String> {

@@ -9,11 +9,13 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Kernel;
 use super::error::{KernelError, Refusal};
 use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink};
-use crate::model::link_name::DeviceName;
+use super::watch::{LinkEvent, LinkEvents};
+use crate::model::link_name::{DeviceName, LinkName};
 use state::State;
 
 /// What goes wrong with an operation.
@@ -56,6 +58,11 @@ impl FakeKernel {
         index
     }
 
+    /// The listeners lose what happened, as when the socket's buffer runs over.
+    pub fn lose_events(&self) {
+        self.state().tell(LinkEvent::Missed);
+    }
+
     /// Changes a link as an administrator could.
     pub fn update(&self, index: LinkIndex, change: impl FnOnce(&mut Link)) {
         self.state().update(index, change);
@@ -81,8 +88,14 @@ impl FakeKernel {
 
     /// Moves a link into a container, or back.
     pub fn set_elsewhere(&self, name: &str, elsewhere: bool) {
-        for found in self.state().links.values_mut().filter(|found| found.link.name == name) {
-            found.elsewhere = elsewhere;
+        let mut state = self.state();
+        let named: Vec<_> =
+            state.links.values().filter(|f| f.link.name == name).map(|f| f.link.index).collect();
+        for index in named {
+            if let Some(found) = state.links.get_mut(&index.0) {
+                found.elsewhere = elsewhere;
+            }
+            state.tell(if elsewhere { LinkEvent::Gone(index) } else { LinkEvent::Seen(index) });
         }
     }
 
@@ -180,7 +193,25 @@ fn kind_text(kind: &LinkKind) -> String {
     }
 }
 
+/// The model's events.
+#[derive(Debug)]
+pub struct FakeEvents {
+    events: UnboundedReceiver<LinkEvent>,
+}
+
+impl LinkEvents for FakeEvents {
+    async fn next(&mut self) -> LinkEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            // The model is gone, and with it all that could happen.
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Kernel for FakeKernel {
+    type Events = FakeEvents;
+
     async fn link_by_name(&self, name: &DeviceName) -> Result<Option<Link>, KernelError> {
         self.operate(format!("look up {name}"), |state| Ok(state.visible(name.as_str()).cloned()))
     }
@@ -238,13 +269,21 @@ impl Kernel for FakeKernel {
     }
 
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {
-        self.operate(format!("remove index {index}"), |state| {
-            let link = state.by_index(index)?;
-            if matches!(link.kind, LinkKind::Loopback | LinkKind::Other(_)) {
-                return Err(Errno::EOPNOTSUPP);
-            }
-            state.remove(index);
-            Ok(())
+        self.operate(format!("remove index {index}"), |state| state.delete(index))
+    }
+
+    async fn delete_link_named(&self, name: &LinkName) -> Result<(), KernelError> {
+        self.operate(format!("remove {name}"), |state| {
+            let index = state.visible(name.as_str()).map(|link| link.index).ok_or(Errno::ENODEV)?;
+            state.delete(index)
         })
+    }
+
+    fn events(&self) -> FakeEvents {
+        let (tell, events) = unbounded_channel();
+        // An unbounded channel whose other end is held here takes it.
+        let _ = tell.send(LinkEvent::Missed);
+        self.state().listeners.push(tell);
+        FakeEvents { events }
     }
 }

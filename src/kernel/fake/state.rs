@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nix::errno::Errno;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
+use super::super::watch::LinkEvent;
 use super::Fault;
 use crate::model::mac::MacAddress;
 use crate::model::mode::{IpvlanFlag, IpvlanMode, MacvlanMode};
@@ -25,6 +27,8 @@ pub(super) struct State {
     pub(super) operations: usize,
     pub(super) namespaces: BTreeSet<String>,
     pub(super) fault: Option<(usize, Fault)>,
+    /// Those who want to know what happens.
+    pub(super) listeners: Vec<UnboundedSender<LinkEvent>>,
 }
 
 impl State {
@@ -49,17 +53,24 @@ impl State {
             mtu,
             mac: MacAddress::new([0x02, 0xfa, 0xce, 0, a, b]).ok(),
             up: false,
+            is_ethernet: true,
             group: 0,
             is_wifi: false,
         };
         self.links.insert(index.0, FakeLink { link, elsewhere: false, addresses: Vec::new() });
+        self.tell(LinkEvent::Seen(index));
         index
     }
 
     pub(super) fn update(&mut self, index: LinkIndex, change: impl FnOnce(&mut Link)) {
         if let Some(found) = self.links.get_mut(&index.0) {
             change(&mut found.link);
+            self.tell(LinkEvent::Seen(index));
         }
+    }
+
+    pub(super) fn tell(&mut self, event: LinkEvent) {
+        self.listeners.retain(|listener| listener.send(event).is_ok());
     }
 
     pub(super) fn take_down(&mut self, index: LinkIndex) {
@@ -101,9 +112,19 @@ impl State {
     pub(super) fn remove(&mut self, index: LinkIndex) {
         let above: Vec<_> = self.on(index).map(|link| link.index).collect();
         self.links.remove(&index.0);
+        self.tell(LinkEvent::Gone(index));
         for index in above {
             self.remove(index);
         }
+    }
+
+    pub(super) fn delete(&mut self, index: LinkIndex) -> Result<(), Errno> {
+        let link = self.by_index(index)?;
+        if matches!(link.kind, LinkKind::Loopback | LinkKind::Other(_)) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.remove(index);
+        Ok(())
     }
 
     pub(super) fn add(&mut self, new: &NewLink) -> Result<(), Errno> {

@@ -81,7 +81,7 @@ scenario_an_internal_network_can_have_a_parent() {
   network inside --internal --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20"
   connect h1 inside
   connect h2 inside
-  pings h1 "$(address_of h2 eth1)"
+  pings h1 "$(address_of h2)"
   shows_not 'default' netns h1 ip route
   disconnect h1 inside
   disconnect h2 inside

@@ -17,16 +17,16 @@ scenario_ipvlan_modes() {
     ipvlan_network "i-$mode" "$id" -o mode="$mode"
     connect h1 "i-$mode"
     connect h2 "i-$mode"
-    shows "ipvlan +mode $mode bridge" netns h1 ip -d link show dev lan0
-    same "MAC" "$(cat "/sys/class/net/$trunk.$id/address")" "$(mac_of h1 lan0)"
-    pings h1 "$(address_of h2 lan0)"
+    shows "ipvlan +mode $mode bridge" netns h1 ip -d link show dev "$(newest h1)"
+    same "MAC" "$(cat "/sys/class/net/$trunk.$id/address")" "$(mac_of h1)"
+    pings h1 "$(address_of h2)"
     if [ "$mode" = l2 ]; then
       pings h1 10.20.0.1
-      shows "default via 10.$id.0.1 dev lan0" netns h1 ip route
-      shows "default via fd00:$id::1 dev lan0" netns h1 ip -6 route
+      shows "default via 10.$id.0.1 dev lan" netns h1 ip route
+      shows "default via fd00:$id::1 dev lan" netns h1 ip -6 route
     else
-      shows "^default dev lan0 scope link" netns h1 ip route
-      shows "^default dev lan0" netns h1 ip -6 route
+      shows "^default dev lan[0-9]* scope link" netns h1 ip route
+      shows "^default dev lan" netns h1 ip -6 route
       shows_not "default via" netns h1 ip route
       shows_not "default via" netns h1 ip -6 route
     fi
@@ -36,7 +36,7 @@ scenario_ipvlan_modes() {
   done
   network more --subnet 10.21.0.0/24 -o host_iface="$trunk.20" -o mode=l2
   connect h1 more
-  shows 'ipvlan +mode l2' netns h1 ip -d link show dev eth1
+  shows 'ipvlan +mode l2' netns h1 ip -d link show dev "$(newest h1)"
   disconnect h1 more
   expect_refused "$trunk.20 is in use in mode l2 by network .*; use mode=l2 or another parent" \
     network two --subnet 10.22.0.0/24 -o host_iface="$trunk.20" -o mode=l3
@@ -53,9 +53,9 @@ scenario_ipvlan_flags() {
     network "f-$flag" --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20" -o ipvlan_mode=l2 -o ipvlan_flag="$flag"
     connect h1 "f-$flag"
     connect h2 "f-$flag"
-    shows "ipvlan +mode l2 $flag" netns h1 ip -d link show dev eth1
+    shows "ipvlan +mode l2 $flag" netns h1 ip -d link show dev "$(newest h1)"
     pings h1 10.20.0.1
-    pings_not h1 "$(address_of h2 eth1)"
+    pings_not h1 "$(address_of h2)"
     disconnect h1 "f-$flag"
     disconnect h2 "f-$flag"
     remove_networks "f-$flag"

@@ -20,8 +20,8 @@ scenario_two_tags() {
   start_capture
   pings h1 10.100.20.1
   stop_capture
-  frames_of "$(mac_of h1 eth1)" | grep -q '802.1Q-QinQ\|0x88a8'
-  frames_of "$(mac_of h1 eth1)" | grep -q 'vlan 100, .*vlan 20, '
+  frames_of "$(mac_of h1)" | grep -q '802.1Q-QinQ\|0x88a8'
+  frames_of "$(mac_of h1)" | grep -q 'vlan 100, .*vlan 20, '
   note "frames carry tag 100 of 802.1ad and in it tag 20 of 802.1Q"
   disconnect h1 option
   remove_networks option

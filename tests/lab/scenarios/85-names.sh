@@ -19,7 +19,7 @@ scenario_long_names() {
     network three --subnet 10.43.0.0/24 -o host_iface=enp130s0f1np1.4094 -o mode=vepa
   connect h1 one
   connect h2 one
-  pings h1 "$(address_of h2 eth1)"
+  pings h1 "$(address_of h2)"
   disconnect h1 one
   disconnect h2 one
   remove_networks one two

@@ -59,29 +59,60 @@ scenario_compared_mtu() {
   make_trunk
   native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk" -o com.docker.network.driver.mtu=1400
   connect h1 n1
-  note "macvlan with -o com.docker.network.driver.mtu=1400: $(netns h1 ip link show dev eth1 | grep -o 'mtu [0-9]*')"
-  shows 'mtu 1500' netns h1 ip link show dev eth1
+  note "macvlan with -o com.docker.network.driver.mtu=1400: $(netns h1 ip link show dev "$(newest h1)" | grep -o 'mtu [0-9]*')"
+  shows 'mtu 1500' netns h1 ip link show dev "$(newest h1)"
   disconnect h1 n1
   remove_networks n1
   network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk" -o com.docker.network.driver.mtu=1400
   connect h1 o1
-  shows 'mtu 1400' netns h1 ip link show dev eth1
+  shows 'mtu 1400' netns h1 ip link show dev "$(newest h1)"
   disconnect h1 o1
   remove_networks o1
+}
+
+# Subnets that overlap: these engines refuse them for every driver.
+scenario_compared_overlapping_subnets() {
+  make_trunk
+  local driver option
+  for driver in macvlan trunkline; do
+    native "$driver" n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+    expect_refused 'Pool overlaps' native "$driver" n2 --subnet 10.31.0.0/24 -o parent="$trunk.20"
+    remove_networks n1
+  done
 }
 
 # Where Docker's own drivers do more.
 scenario_compared_where_native_does_more() {
   make_trunk
-  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
-  native macvlan n2 --subnet 10.31.0.0/24 -o parent="$trunk.20"
-  note "macvlan: two networks with one subnet"
-  remove_networks n1 n2
-  network o1 --subnet 10.31.0.0/24 -o host_iface="$trunk"
-  expect_refused 'overlaps' network o2 --subnet 10.31.0.0/24 -o host_iface="$trunk.20"
-  remove_networks o1
   expect_refused 'no parent' network o1 --subnet 10.31.0.0/24
   native macvlan n1 --subnet 10.31.0.0/24
   note "macvlan without a parent is internal, without being asked"
+  remove_networks n1
+}
+
+scenario_compared_host_and_container() {
+  make_trunk
+  network o1 --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20"
+  ip addr add 10.20.0.200/24 dev "$trunk.20"
+  connect h1 o1
+  pings h1 10.20.0.1
+  pings_not h1 10.20.0.200
+  ip addr del 10.20.0.200/24 dev "$trunk.20"
+  disconnect h1 o1
+  remove_networks o1
+}
+
+scenario_compared_macs() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+  local first second
+  connect h1 n1 --ip 10.31.0.9
+  first=$(mac_of h1)
+  disconnect h1 n1
+  connect h1 n1 --ip 10.31.0.9
+  second=$(mac_of h1)
+  disconnect h1 n1
+  note "macvlan gives one address $first and then $second"
+  if [[ "$LAB_ENGINE" = 28.* ]]; then not [ "$first" = "$second" ]; else same "MAC" "$first" "$second"; fi
   remove_networks n1
 }

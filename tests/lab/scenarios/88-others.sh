@@ -12,9 +12,9 @@ scenario_native_macvlan_on_the_same_parent() {
   network ours --subnet 10.20.0.128/25 -o host_iface="$trunk.20"
   connect h2 ours
   pings h1 10.20.0.1
-  in_container h2 ip addr add 10.20.0.99/24 dev eth1
+  in_container h2 ip addr add 10.20.0.99/24 dev "$(newest h2)"
   pings h2 10.20.0.1
-  pings h2 "$(address_of h1 eth1)"
+  pings h2 "$(address_of h1)"
   disconnect h2 ours
   remove_networks ours
   pings h1 10.20.0.1
@@ -30,7 +30,7 @@ scenario_native_ipvlan_excludes_macvlan() {
     network two --subnet 10.21.0.0/24 -o host_iface="$trunk.20"
   expect_refused "$trunk.20 is in use by ipvlan interfaces in containers, whose mode cannot be seen" \
     network two --subnet 10.21.0.0/24 -o host_iface="$trunk.20" -o mode=l3
-  shows 'ipvlan +mode l2' netns h1 ip -d link show dev eth1
+  shows 'ipvlan +mode l2' netns h1 ip -d link show dev "$(newest h1)"
   disconnect h1 native
   remove_networks native
 }
