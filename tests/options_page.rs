@@ -19,7 +19,7 @@ use trunkline::store::Store;
 const PAGE: &str = include_str!("../docs/options.md");
 
 /// Refusals that a page of options cannot show: of the kernel and the disk, and of calls that are not for networks.
-const NOT_OF_OPTIONS: [&str; 2] = ["Kernel", "Store"];
+const NOT_OF_OPTIONS: [&str; 3] = ["Kernel", "Store", "Unsteady"];
 
 /// One section of the page: the option's keys, its values and default, its refusals.
 #[derive(Debug, Default)]
@@ -89,9 +89,10 @@ impl Host {
     async fn new() -> Self {
         let kernel = FakeKernel::new();
         let mut index = BTreeMap::new();
-        for name in
-            ["eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "eth7", "eth8", "eth9", "wlan0", "br0", "bond0"]
-        {
+        for name in [
+            "eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "eth7", "eth8", "eth9", "wlan0", "tun0", "br0",
+            "bond0",
+        ] {
             index.insert(name, kernel.add_device(name));
         }
         let member = |name: &str, of: &str, kind: &'static str| {
@@ -104,6 +105,7 @@ impl Host {
         member("eth4", "br0", "bridge");
         member("eth5", "bond0", "bond");
         kernel.update(index["wlan0"], |link| link.is_wifi = true);
+        kernel.update(index["tun0"], |link| link.is_ethernet = false);
         let host = Self::on(kernel.clone());
         host.add("blue", vlan(index["eth1"], 30, Some(true))).await;
         host.add("eth1.99", vlan(index["eth3"], 99, None)).await;
@@ -163,7 +165,7 @@ impl Host {
             Err(CallError::Options(error)) => return Err((error.to_string(), variant(&error))),
             Err(other) => panic!("{other}"),
         };
-        self.driver.create_network(new).await.map_err(|error| {
+        self.driver.create_network(new).await.map(|_| ()).map_err(|error| {
             let name = match &error {
                 DriverError::Spec(SpecError::Option(error)) => variant(error),
                 DriverError::Spec(error) => variant(error),

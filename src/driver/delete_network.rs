@@ -43,11 +43,11 @@ impl<K: Kernel> Driver<K> {
         };
         let _gate = self.parent_gates.enter(&claim.root).await;
         self.parents.release(&claim, id);
-        let outcome = match network.attachment() {
-            Some(attachment) => self.remove_unused(id, attachment).await,
-            None => Ok(self.tidiness.is_untidy()),
+        let Some(attachment) = network.attachment() else {
+            self.tidiness.is_untidy();
+            return Ok(());
         };
-        outcome.inspect_err(|_| self.tidiness.is_untidy())
+        self.remove_unused(id, attachment).await.inspect_err(|_| self.tidiness.is_untidy())
     }
 
     /// Removes the devices of an attachment that are ours and in nobody's use, from the innermost out. The caller

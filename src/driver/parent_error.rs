@@ -142,9 +142,7 @@ pub enum ParentError {
         asked: String,
     },
     /// Not an Ethernet device.
-    #[error(
-        "{device} is not an Ethernet interface, and macvlan needs one: use mode=l3 (ipvlan) or another parent"
-    )]
+    #[error("{device} is not an Ethernet interface, and macvlan needs one: use another parent")]
     NotEthernet {
         /// Its name.
         device: String,

@@ -62,10 +62,9 @@ impl<K: Kernel> Driver<K> {
             .collect();
         for network in lost {
             info!(network = network.record.id.short(), "the network's parent has gone");
-            match self.reattach(&network).await {
-                Err(DriverError::Kernel(error)) => return Err(error),
-                // It waits, and has said for what; or it is back already.
-                Err(_) | Ok(_) => {}
+            // Otherwise it waits, and has said for what; or it is back already.
+            if let Err(DriverError::Kernel(error)) = self.reattach(&network).await {
+                return Err(error);
             }
         }
         self.attach_waiting().await;
