@@ -123,7 +123,9 @@ impl ServeArgs {
         let socket = BoundSocket::bind(&self.socket).await.map_err(|error| failed(&error))?;
         info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
         let tending = Arc::clone(&driver);
-        tokio::spawn(async move { tokio::join!(tending.tend(), tending.watch_parents()) });
+        tokio::spawn(async move {
+            tokio::join!(tending.tend(), tending.watch_parents(), tending.collect_endpoints())
+        });
         serve(socket, driver, stop).await;
         info!("stopped: containers keep their network");
         Ok(())

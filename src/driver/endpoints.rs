@@ -26,6 +26,11 @@ impl Endpoints {
         self.records.get(id).map(|record| record.clone())
     }
 
+    /// All of them, as they are now.
+    pub(super) fn all(&self) -> Vec<EndpointRecord> {
+        self.records.iter().map(|record| record.clone()).collect()
+    }
+
     /// Adds an endpoint, or replaces what was known of it. Its link's name and its MAC do not change.
     pub(super) fn insert(&self, record: EndpointRecord) {
         self.by_link.insert(record.link.clone(), record.id.clone());

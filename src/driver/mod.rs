@@ -7,6 +7,7 @@
 
 mod attach;
 mod children;
+mod collect;
 mod conflicts;
 mod create_endpoint;
 mod create_network;

@@ -246,6 +246,11 @@ impl Kernel for NetlinkKernel {
         tokio::task::spawn_blocking(is_mounted).await.unwrap_or(false)
     }
 
+    async fn has_directory(&self, path: &str) -> bool {
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || Path::new(&path).is_dir()).await.unwrap_or(false)
+    }
+
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {
         let operation = format!("remove the device with index {index}");
         self.confirmed(&operation, self.handle().link().del(index.0).execute()).await

@@ -205,3 +205,39 @@ fn endpoint_of(call: &Call) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::DriverSettings;
+    use crate::kernel::fake::FakeKernel;
+    use crate::model::network::NetworkDefaults;
+    use crate::store::Store;
+
+    fn parse(method: &str, body: &str) -> (Method, Call) {
+        let method = Method::of_path(&format!("/NetworkDriver.{method}")).unwrap();
+        (method, method.parse(body.as_bytes()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_too_late_is_taken_back() {
+        let kernel = FakeKernel::new();
+        kernel.add_device("eth1");
+        let before = kernel.dump();
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("state"), &directory.path().join("run")).unwrap();
+        let settings = DriverSettings { defaults: NetworkDefaults::default(), link_group: 8021 };
+        let driver = Arc::new(Driver::new(kernel.clone(), store, settings));
+        let context = Context { driver: Arc::clone(&driver), calls: TaskTracker::new() };
+        let body = r#"{"NetworkID":"n1","Options":{"com.docker.network.generic":{"host_iface":"eth1.20"}}}"#;
+        kernel.set_latency(Duration::from_secs(3));
+        let (method, call) = parse("CreateNetwork", body);
+        let answer = run(&context, method, call).await;
+        let said = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(said.contains("CreateNetwork did not end within 10 s"), "{said}");
+        context.calls.close();
+        context.calls.wait().await;
+        assert_eq!((driver.network_count(), kernel.dump()), (0, before));
+        assert_eq!(std::fs::read_dir(directory.path().join("state/networks")).unwrap().count(), 0);
+    }
+}

@@ -36,6 +36,15 @@ fn ip(arguments: &str) {
     assert!(try_ip(arguments), "ip {arguments}");
 }
 
+/// Several commands of `ip` in one process: starting one is what costs.
+fn ip_all(lines: &[String]) {
+    use std::io::Write as _;
+    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("ip runs");
+    let text = lines.join("\n") + "\n";
+    child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+    assert!(child.wait().expect("it ends").success(), "ip {lines:?}");
+}
+
 /// The kinds of links that this kernel has.
 pub fn kinds() -> Result<Vec<&'static str>, String> {
     in_namespace(|| {
@@ -90,13 +99,14 @@ struct RealAdmin {
 
 impl Admin for RealAdmin {
     fn device(&self, name: &str) {
-        ip(&format!("link add name {name} type veth peer name far-{name}"));
-        ip(&format!("link set dev {name} up"));
-        ip(&format!("link set far-{name} up"));
+        ip_all(&[
+            format!("link add name {name} type veth peer name far-{name}"),
+            format!("link set dev {name} up"),
+            format!("link set dev far-{name} up"),
+        ]);
     }
     fn bridge(&self, name: &str) {
-        ip(&format!("link add name {name} type bridge"));
-        ip(&format!("link set dev {name} up"));
+        ip_all(&[format!("link add name {name} type bridge"), format!("link set dev {name} up")]);
     }
     fn port(&self, name: &str, bridge: &str) {
         ip(&format!("link set dev {name} master {bridge}"));

@@ -25,7 +25,7 @@ kvm_works() {
 boot_vm() {
   local system=$1 shared=$2
   shift 2
-  local options=(-r "$(newest_kernel "$system")" --memory 4G --cpus "$vm_cpus" --force-9p -a apparmor=0 -a mitigations=off -a loglevel=4)
+  local options=(-r "$(newest_kernel "$system")" --memory 4G --cpus "$vm_cpus" --force-9p -a apparmor=0 -a mitigations=off -a no5lvl -a transparent_hugepage=never -a loglevel=4)
   kvm_works || options+=(--disable-kvm)
   if [ "$system" = / ]; then
     options+=(--rwdir "$shared")

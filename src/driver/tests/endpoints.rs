@@ -156,6 +156,34 @@ async fn one_mac_is_not_given_twice_on_one_parent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn endpoints_that_nobody_deletes_are_collected_when_their_container_is_gone() {
+    let rig = rig_with_network(&[]).await;
+    let driver = Arc::clone(&rig.driver);
+    let collecting = tokio::spawn(async move { driver.collect_endpoints().await });
+    rig.kernel.set_namespace("/run/docker/netns/x", true);
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    rig.join(E1, "n1").await.unwrap();
+    rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap();
+    let elsewhere = Some("/out/of/sight/x".to_owned());
+    rig.driver.join(&"n1".parse().unwrap(), &"e2".parse().unwrap(), elsewhere).await.unwrap();
+    let after = async |seconds| {
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        tokio::task::yield_now().await;
+        rig.driver.endpoint_count()
+    };
+    assert_eq!(after(24 * 3600).await, 2, "age proves nothing");
+    rig.kernel.set_namespace("/run/docker/netns/x", false);
+    assert_eq!(after(61).await, 2, "seen once");
+    assert_eq!(after(60).await, 1);
+    assert_eq!(children(&rig).len(), 1, "with the link that was never fetched: {:?}", rig.links());
+    assert_eq!(after(24 * 3600).await, 1, "what cannot be seen is left");
+    collecting.abort();
+    assert!(collecting.await.unwrap_err().is_cancelled());
+    let rig = rig.restart().await;
+    assert_eq!(rig.driver.endpoint_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn passthru_has_one_endpoint() {
     let rig = rig_with_network(&[("mode", "passthru")]).await;
     rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();

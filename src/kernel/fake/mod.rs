@@ -7,6 +7,7 @@ mod state;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -151,6 +152,18 @@ impl FakeKernel {
         text
     }
 
+    /// Every operation takes this long from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
+    async fn latency(&self) {
+        let latency = self.state().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+    }
+
     /// Counts an operation, lets `action` have its effect unless a fault forbids it, and answers.
     fn operate<T>(
         &self,
@@ -213,14 +226,17 @@ impl Kernel for FakeKernel {
     type Events = FakeEvents;
 
     async fn link_by_name(&self, name: &DeviceName) -> Result<Option<Link>, KernelError> {
+        self.latency().await;
         self.operate(format!("look up {name}"), |state| Ok(state.visible(name.as_str()).cloned()))
     }
 
     async fn link_by_index(&self, index: LinkIndex) -> Result<Option<Link>, KernelError> {
+        self.latency().await;
         self.operate(format!("look up index {index}"), |state| Ok(state.by_index(index).ok().cloned()))
     }
 
     async fn links(&self) -> Result<Vec<Link>, KernelError> {
+        self.latency().await;
         self.operate("list the links", |state| {
             Ok(state
                 .links
@@ -232,16 +248,19 @@ impl Kernel for FakeKernel {
     }
 
     async fn addresses(&self, index: LinkIndex) -> Result<Vec<LinkAddress>, KernelError> {
+        self.latency().await;
         self.operate("list the addresses", |state| {
             Ok(state.links.get(&index.0).map(|found| found.addresses.clone()).unwrap_or_default())
         })
     }
 
     async fn add_link(&self, new: &NewLink) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(new.describe(), |state| state.add(new))
     }
 
     async fn add_alternative_name(&self, index: LinkIndex, name: &DeviceName) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(format!("add the alternative name {name}"), |state| {
             if state.visible(name.as_str()).is_some() {
                 return Err(Errno::EEXIST);
@@ -253,10 +272,12 @@ impl Kernel for FakeKernel {
     }
 
     async fn set_up(&self, index: LinkIndex) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(format!("bring up index {index}"), |state| state.bring_up(index))
     }
 
     async fn set_group(&self, index: LinkIndex, group: u32) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(format!("put index {index} into group {group}"), |state| {
             state.by_index(index)?;
             state.update(index, |link| link.group = group);
@@ -268,11 +289,18 @@ impl Kernel for FakeKernel {
         self.state().namespaces.contains(path)
     }
 
+    async fn has_directory(&self, path: &str) -> bool {
+        // Where the tests' containers are; everything else is out of sight.
+        path == "/run/docker/netns"
+    }
+
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(format!("remove index {index}"), |state| state.delete(index))
     }
 
     async fn delete_link_named(&self, name: &LinkName) -> Result<(), KernelError> {
+        self.latency().await;
         self.operate(format!("remove {name}"), |state| {
             let index = state.visible(name.as_str()).map(|link| link.index).ok_or(Errno::ENODEV)?;
             state.delete(index)

@@ -1,6 +1,7 @@
 //! The rules of the model: what Linux does and refuses with links, with the source of each rule.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::sync::mpsc::UnboundedSender;
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) operations: usize,
     pub(super) namespaces: BTreeSet<String>,
     pub(super) fault: Option<(usize, Fault)>,
+    /// How long an operation takes.
+    pub(super) latency: Duration,
     /// Those who want to know what happens.
     pub(super) listeners: Vec<UnboundedSender<LinkEvent>>,
 }

@@ -90,14 +90,12 @@ scenario_trunk_after_plugin_is_killed_between_create_and_run() {
   same "links" "$before" "$(links)"
 }
 
+# The two above remove them in two other orders.
 scenario_networks_are_removed_in_any_order() {
   make_trunk
-  local before order
+  local before
   before=$(links)
-  for order in "vlan10 vlan20 untagged" "untagged vlan20 vlan10" "vlan20 untagged vlan10"; do
-    make_three_networks
-    # shellcheck disable=SC2086
-    remove_networks $order
-    same "links after $order" "$before" "$(links)"
-  done
+  make_three_networks
+  remove_networks vlan20 untagged vlan10
+  same "links" "$before" "$(links)"
 }

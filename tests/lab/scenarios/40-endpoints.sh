@@ -93,13 +93,13 @@ scenario_a_container_connects_to_two_vlans() {
   make_trunk
   network vlan10 --subnet 10.10.0.0/24 --gateway 10.10.0.1 -o host_iface="$trunk.10"
   network vlan20 --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20"
-  container c1 vlan10
-  connect c1 vlan20
-  pings c1 10.10.0.1
-  pings c1 10.20.0.1
-  disconnect c1 vlan10
-  pings c1 10.20.0.1
-  remove_containers c1
+  connect h1 vlan10
+  connect h1 vlan20
+  pings h1 10.10.0.1
+  pings h1 10.20.0.1
+  disconnect h1 vlan10
+  pings h1 10.20.0.1
+  disconnect h1 vlan20
   remove_networks vlan10 vlan20
 }
 

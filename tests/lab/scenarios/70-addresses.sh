@@ -3,19 +3,6 @@
 
 has_gw_alloc_check() { [[ "$LAB_ENGINE" != 20.* && "$LAB_ENGINE" != 26.* ]]; }
 
-scenario_both_families_have_their_gateway() {
-  make_trunk
-  network dual --ipv6 --subnet 10.20.0.0/24 --gateway 10.20.0.1 --subnet fd00:20::/64 --gateway fd00:20::1 \
-    -o host_iface="$trunk" -o vlan=20
-  connect h1 dual
-  pings h1 10.20.0.1
-  until_true 20 pings h1 fd00:20::1
-  shows '^default via 10.20.0.1' netns h1 ip route
-  shows '^default via fd00:20::1' netns h1 ip -6 route
-  disconnect h1 dual
-  remove_networks dual
-}
-
 # Engines send the subnets in any order.
 scenario_the_gateway_is_that_of_the_addresss_subnet() {
   make_trunk
