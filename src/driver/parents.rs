@@ -144,6 +144,15 @@ impl Parents {
         self.claims.get(id).map(|claim| claim.networks.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Every claim of every network.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<(AttachmentId, NetworkId)> {
+        let of_one = |id: &AttachmentId, claim: &Claim| {
+            claim.networks.iter().map(|network| (id.clone(), network.clone())).collect::<Vec<_>>()
+        };
+        self.claims.iter().flat_map(|claim| of_one(claim.key(), claim.value())).collect()
+    }
+
     /// Whether any network uses the attachment or one on it.
     pub(super) fn in_use(&self, id: &AttachmentId) -> bool {
         self.claims.iter().any(|claim| claim.key().is_on(id))

@@ -54,7 +54,7 @@ impl<K: Kernel> Driver<K> {
     }
 
     /// Compares what is there with what networks are attached to.
-    async fn look_at_parents(&self) -> Result<(), KernelError> {
+    pub(super) async fn look_at_parents(&self) -> Result<(), KernelError> {
         let present: HashSet<LinkIndex> = self.kernel.links().await?.iter().map(|link| link.index).collect();
         let attached = self.networks.iter().map(|network| std::sync::Arc::clone(&network));
         let lost: Vec<_> = attached

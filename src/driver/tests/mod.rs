@@ -1,10 +1,12 @@
 //! The driver on the fake kernel: what each call does to links and registry, and what is left when things go wrong.
 
 mod attachments;
+mod contention;
 mod endpoints;
 mod faults;
 mod parents;
 mod restarts;
+mod sequences;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +34,16 @@ impl Rig {
         let directory = tempfile::tempdir().unwrap();
         let driver = start(&kernel, &directory).await;
         Self { kernel, driver, directory }
+    }
+
+    /// The same with its directories in memory, for tests that write a lot.
+    async fn in_memory() -> Self {
+        let mut rig = Self::new().await;
+        if let Ok(directory) = tempfile::tempdir_in("/dev/shm") {
+            rig.driver = start(&rig.kernel, &directory).await;
+            rig.directory = directory;
+        }
+        rig
     }
 
     /// The daemon dies and another starts; the kernel and the disk stay.

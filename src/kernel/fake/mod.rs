@@ -6,6 +6,7 @@
 mod state;
 
 use std::fmt::Write as _;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -157,8 +158,19 @@ impl FakeKernel {
         self.state().latency = latency;
     }
 
+    /// Every operation takes a time of its own from now on, at most this long.
+    pub fn set_jitter(&self, longest: Duration) {
+        self.state().jitter = longest;
+    }
+
     async fn latency(&self) {
-        let latency = self.state().latency;
+        let (latency, jitter) = {
+            let state = self.state();
+            (state.latency, state.jitter)
+        };
+        // The keys of a new hasher are random.
+        let part = (RandomState::new().hash_one(0) % 1000) as u32;
+        let latency = latency + jitter * part / 1000;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) fault: Option<(usize, Fault)>,
     /// How long an operation takes.
     pub(super) latency: Duration,
+    /// The longest that it takes beyond that.
+    pub(super) jitter: Duration,
     /// Those who want to know what happens.
     pub(super) listeners: Vec<UnboundedSender<LinkEvent>>,
 }
