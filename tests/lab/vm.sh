@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Longest life of a VM, in seconds, and its processors.
-vm_timeout=${TRUNKLINE_LAB_TIMEOUT:-1500}
+vm_timeout=${TRUNKLINE_LAB_TIMEOUT:-3600}
 vm_cpus=${TRUNKLINE_LAB_CPUS:-2}
 
 # newest_kernel DIR: the newest kernel image under DIR/boot that has its modules beside it.
