@@ -45,15 +45,29 @@ impl<K: Kernel> Driver<K> {
         let network = self.network(network_id)?;
         let known = self.endpoints.get(endpoint_id).filter(|endpoint| endpoint.network == *network_id);
         let mut endpoint = known.ok_or_else(|| DriverError::UnknownEndpoint(endpoint_id.clone()))?;
-        if sandbox.is_some() && endpoint.sandbox != sandbox {
+        let is_news = sandbox.is_some() && endpoint.sandbox != sandbox;
+        if is_news {
             endpoint.sandbox = sandbox;
-            self.store.save_endpoint(&endpoint).await?;
-            self.endpoints.insert(endpoint.clone());
         }
         let attachment = self.attachment_of(&network).await?;
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
-        match self.make_child(&network, &attachment, &endpoint).await {
+        let save = async {
+            match is_news {
+                true => self.store.save_endpoint(&endpoint).await,
+                false => Ok(()),
+            }
+        };
+        // The record is written while the kernel works.
+        let (made, saved) = tokio::join!(self.make_child(&network, &attachment, &endpoint), save);
+        if let Err(error) = saved {
+            self.remove_child(&endpoint.link, Some(attachment.index)).await?;
+            return Err(error.into());
+        }
+        if is_news {
+            self.endpoints.insert(endpoint.clone());
+        }
+        match made {
             Ok(()) => {}
             Err(ChildError::Refused(error)) => return Err(error),
             Err(ChildError::ParentGone) => {
