@@ -104,13 +104,14 @@ inside() {
   say "a container on each"
   local network
   for network in vlan10 vlan20 untagged; do
-    run docker run -d --stop-timeout 0 --name "$network" --network "$network" busybox busybox sleep 100000
+    run docker run -d --stop-timeout 0 --cap-add NET_ADMIN --name "$network" --network "$network" busybox busybox sleep 100000
   done
   say "each reaches its own VLAN"
   reach vlan10 10.10.0.1
   reach vlan20 10.20.0.1
   reach untagged 10.1.0.1
-  say "and no other"
+  say "and no other, not even with an address of it"
+  run docker exec vlan10 busybox ip addr add 10.20.0.77/24 dev eth0
   printf '$ docker exec vlan10 busybox ping -c 1 -W 2 10.20.0.1\n'
   if docker exec vlan10 busybox ping -c 1 -W 2 10.20.0.1; then
     echo "VLAN 10 reached VLAN 20" >&2
