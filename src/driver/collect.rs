@@ -57,8 +57,10 @@ impl<K: Kernel> Driver<K> {
         match &endpoint.sandbox {
             None => false,
             Some(sandbox) => {
+                // The file outlives the namespace by a minute or so; and where the engine's mounts are not seen from
+                // here, it is all that shows a container that runs.
                 let directory = Path::new(sandbox).parent().and_then(Path::to_str).unwrap_or_default();
-                self.kernel.has_namespace(sandbox).await || !self.kernel.has_directory(directory).await
+                self.kernel.has_path(sandbox).await || !self.kernel.has_path(directory).await
             }
         }
     }

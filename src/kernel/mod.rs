@@ -67,8 +67,8 @@ pub trait Kernel: Send + Sync + 'static {
     /// cannot be seen from here is none.
     fn has_namespace(&self, path: &str) -> impl Future<Output = bool> + Send;
 
-    /// Whether there is a directory at this path: where an engine mounts namespaces, if it can be seen from here.
-    fn has_directory(&self, path: &str) -> impl Future<Output = bool> + Send;
+    /// Whether there is anything at this path, as far as it can be seen from here.
+    fn has_path(&self, path: &str) -> impl Future<Output = bool> + Send;
 
     /// Removes a link, and with it the links on it in every namespace.
     fn delete_link(&self, index: LinkIndex) -> impl Future<Output = Result<(), KernelError>> + Send;

@@ -246,9 +246,11 @@ impl Kernel for NetlinkKernel {
         tokio::task::spawn_blocking(is_mounted).await.unwrap_or(false)
     }
 
-    async fn has_directory(&self, path: &str) -> bool {
+    async fn has_path(&self, path: &str) -> bool {
         let path = path.to_owned();
-        tokio::task::spawn_blocking(move || Path::new(&path).is_dir()).await.unwrap_or(false)
+        // What cannot be looked at may be there.
+        let is_there = move || Path::new(&path).try_exists().unwrap_or(true);
+        tokio::task::spawn_blocking(is_there).await.unwrap_or(true)
     }
 
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {

@@ -301,9 +301,9 @@ impl Kernel for FakeKernel {
         self.state().namespaces.contains(path)
     }
 
-    async fn has_directory(&self, path: &str) -> bool {
+    async fn has_path(&self, path: &str) -> bool {
         // Where the tests' containers are; everything else is out of sight.
-        path == "/run/docker/netns"
+        path == "/run/docker/netns" || self.state().namespaces.contains(path)
     }
 
     async fn delete_link(&self, index: LinkIndex) -> Result<(), KernelError> {

@@ -116,3 +116,56 @@ scenario_compared_macs() {
   if [[ "$LAB_ENGINE" = 28.* ]]; then not [ "$first" = "$second" ]; else same "MAC" "$first" "$second"; fi
   remove_networks n1
 }
+
+scenario_compared_ports() {
+  clean_up() {
+    ip link del br7 2>/dev/null || true
+    ip link del p7 2>/dev/null || true
+  }
+  ip link add p7 type veth peer name p8
+  ip link add br7 type bridge
+  ip link set p7 master br7
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent=p7
+  expect_refused 'device or resource busy' connect h1 n1
+  note "macvlan is created on a bridge port, and its first container fails"
+  docker network disconnect -f n1 h1 >/dev/null 2>&1 || true
+  remove_networks n1
+  expect_refused 'p7 is a port of br7' network o1 --subnet 10.31.0.0/24 -o host_iface=p7
+}
+
+scenario_compared_duplicate_macs() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+  container c1 n1 --mac-address 02:42:0a:14:00:63
+  expect_refused '.' docker run --name c2 --network n1 --mac-address 02:42:0a:14:00:63 bb true
+  remove_containers c1 c2
+  remove_networks n1
+}
+
+scenario_compared_interface_names() {
+  make_trunk
+  local driver
+  for driver in macvlan trunkline; do
+    native "$driver" n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+    connect h1 n1 --driver-opt com.docker.network.endpoint.ifname=lab0
+    note "$driver with ifname=lab0: $(newest h1)"
+    case $LAB_ENGINE-$driver in
+      28.*-macvlan) same "name" lab0 "$(newest h1)" ;;
+      *) not [ "$(newest h1)" = lab0 ] ;;
+    esac
+    disconnect h1 n1
+    remove_networks n1
+  done
+}
+
+scenario_compared_swarm() {
+  make_trunk
+  docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+  docker network create --config-only --subnet 10.31.0.0/24 -o parent="$trunk" plan >/dev/null
+  native macvlan n1 --scope swarm --config-from plan
+  expect_refused 'not supported in swarm mode' network o1 --scope swarm --config-from plan
+  remove_networks n1
+  remove_networks plan
+  docker swarm leave --force >/dev/null
+  docker network rm docker_gwbridge >/dev/null 2>&1 || true
+}
