@@ -44,7 +44,7 @@ stop_process() {
   local id
   id=$(cat "$1")
   kill "-$2" "$id" 2>/dev/null || true
-  until_true 60 not test -d "/proc/$id"
+  until_true 120 not test -d "/proc/$id"
   rm -f "$1"
 }
 
@@ -55,7 +55,7 @@ start_plugin() {
     "$lab/trunkline" serve --debug "$@" >>"$plugin_log" 2>&1 &
     echo $! >/tmp/trunkline.id
   )
-  until_true 20 test -S "$plugin_socket"
+  until_true 60 test -S "$plugin_socket"
 }
 
 stop_plugin() { stop_process /tmp/trunkline.id TERM; }
@@ -209,12 +209,12 @@ has_link() {
   if [ $# = 2 ]; then ip -n "$2" link show dev "$1" >/dev/null 2>&1; else ip link show dev "$1" >/dev/null 2>&1; fi
 }
 
-# links: every link of the host and of every named namespace.
+# links: every link of the host and of every named namespace. A veth end is shown without the number of the other one.
 links() {
   local namespace
-  ip -br link | awk '{ print "host", $1 }' | sort
+  ip -br link | awk '{ sub("@if[0-9]+$", "", $1); print "host", $1 }' | sort
   for namespace in $(ip netns list | awk '{ print $1 }' | sort); do
-    ip -n "$namespace" -br link | awk -v n="$namespace" '{ print n, $1 }' | sort
+    ip -n "$namespace" -br link | awk -v n="$namespace" '{ sub("@if[0-9]+$", "", $1); print n, $1 }' | sort
   done
 }
 
@@ -233,7 +233,7 @@ start_capture() {
   rm -f /tmp/capture.txt
   ip netns exec "$switch" tcpdump -i "$port" -e -n -l >/tmp/capture.txt 2>/tmp/capture.err &
   echo $! >/tmp/capture.id
-  until_true 20 grep -q 'listening on' /tmp/capture.err
+  until_true 60 grep -q 'listening on' /tmp/capture.err
 }
 
 stop_capture() { stop_process /tmp/capture.id INT; }
