@@ -43,7 +43,7 @@ install_virtme() {
   if [ ! -x "$venv/bin/vng" ]; then
     say "installing virtme-ng"
     rm -rf "$venv" "$venv.new"
-    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet virtme-ng; } >>"$lab_log" 2>&1 || {
+    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet virtme-ng==1.42; } >>"$lab_log" 2>&1 || {
       rm -rf "$venv"
       tail -n 20 "$lab_log" >&2
       return 1
