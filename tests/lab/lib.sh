@@ -86,6 +86,20 @@ show_logs() {
   tail -n "+$((engine_marked + 1))" "$engine_log" | grep -vE 'level=(debug|info)' | tail -n 20 || true
 }
 
+# begin_swarm, end_swarm: a swarm of this one node. The engine makes and removes networks of its own for it, in its own time.
+begin_swarm() {
+  docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+  until_true 120 ip link show dev docker_gwbridge
+  until_true 120 docker network inspect ingress
+}
+end_swarm() {
+  docker swarm leave --force >/dev/null
+  until_true 120 not docker network inspect ingress
+  docker network rm docker_gwbridge >/dev/null 2>&1 || true
+  until_true 60 no_veths
+}
+no_veths() { [ -z "$(ip -br link show type veth | awk -v t="$trunk" '$1 !~ "^" t')" ]; }
+
 # ---- networks and containers
 
 # network NAME [ARGUMENT...]: makes a trunkline network.

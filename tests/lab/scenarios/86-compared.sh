@@ -160,12 +160,11 @@ scenario_compared_interface_names() {
 
 scenario_compared_swarm() {
   make_trunk
-  docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+  begin_swarm
   docker network create --config-only --subnet 10.31.0.0/24 -o parent="$trunk" plan >/dev/null
   native macvlan n1 --scope swarm --config-from plan
   expect_refused 'not supported in swarm mode' network o1 --scope swarm --config-from plan
   remove_networks n1
   remove_networks plan
-  docker swarm leave --force >/dev/null
-  docker network rm docker_gwbridge >/dev/null 2>&1 || true
+  end_swarm
 }

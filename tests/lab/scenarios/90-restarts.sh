@@ -52,13 +52,12 @@ scenario_restart_of_everything_finds_its_networks() {
 # The engine tells plugins of the nodes of a swarm; networks of one host go on as before.
 scenario_restart_a_local_network_in_swarm_mode() {
   make_trunk
-  docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+  begin_swarm
   expect_refused '.' network far --scope swarm --subnet 10.21.0.0/24 -o host_iface="$trunk.20"
   network vlan20 --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20"
   container c1 vlan20
   pings c1 10.20.0.1
   remove_containers c1
   remove_networks vlan20
-  docker swarm leave --force >/dev/null
-  docker network rm docker_gwbridge >/dev/null 2>&1 || true
+  end_swarm
 }
