@@ -196,7 +196,7 @@ fn a_slow_sender_is_dropped_and_holds_up_nobody() {
     let mut rest = Vec::new();
     let _ = slow.stream.read_to_end(&mut rest);
     let took = begun.elapsed();
-    assert!(took > Duration::from_secs(9) && took < Duration::from_secs(20), "dropped after {took:?}");
+    assert!(took > Duration::from_secs(9) && took < Duration::from_secs(13), "dropped after {took:?}");
     idle.request("POST", "/Plugin.Activate", b"");
     assert_eq!(idle.answer().0, 200, "a connection that is merely idle stays");
 }

@@ -141,6 +141,15 @@ fn a_container_s_life_as_an_engine_tells_it() {
         "DisableGatewayService": true,
     });
     assert_eq!(joined, expected);
+    let named = json!({
+        "NetworkID": "n1", "EndpointID": "fedcba9876543210",
+        "Interface": {"Address": "10.0.0.3/24", "AddressIPv6": "", "MacAddress": ""},
+        "Options": {"com.docker.network.endpoint.ifname": "lab0"},
+    });
+    daemon.accepted("NetworkDriver.CreateEndpoint", &named);
+    let joined = daemon.accepted("NetworkDriver.Join", &named);
+    assert_eq!(joined["InterfaceName"]["DstName"], "lab0");
+    daemon.accepted("NetworkDriver.DeleteEndpoint", &named);
     let link = namespace.link("tl0123456789ab");
     assert_eq!((link["address"].as_str(), link["group"].as_str()), (Some(mac.as_str()), Some("8021")));
     assert_eq!(link["linkinfo"]["info_kind"], "macvlan");

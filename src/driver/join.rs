@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 
 use super::children::ChildError;
-use super::{Attachment, Driver, DriverError, Network};
+use super::{Attachment, Driver, DriverError, Network, ParentError};
 use crate::kernel::Kernel;
+use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::link_name::{InterfacePrefix, LinkName};
 
@@ -44,45 +45,55 @@ impl<K: Kernel> Driver<K> {
         let _alone = self.endpoint_gates.enter(endpoint_id).await;
         let network = self.network(network_id)?;
         let known = self.endpoints.get(endpoint_id).filter(|endpoint| endpoint.network == *network_id);
-        let mut endpoint = known.ok_or_else(|| DriverError::UnknownEndpoint(endpoint_id.clone()))?;
-        let is_news = sandbox.is_some() && endpoint.sandbox != sandbox;
-        if is_news {
-            endpoint.sandbox = sandbox;
-        }
+        let before = known.ok_or_else(|| DriverError::UnknownEndpoint(endpoint_id.clone()))?;
+        let mut endpoint = before.clone();
+        endpoint.sandbox = sandbox.or(endpoint.sandbox);
         let attachment = self.attachment_of(&network).await?;
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
-        let save = async {
-            match is_news {
-                true => self.store.save_endpoint(&endpoint).await,
-                false => Ok(()),
+        if let Err(error) = self.make_recorded_child(&network, &attachment, &endpoint, &before).await {
+            // Only an endpoint whose link was made has a sandbox: the link of that name is a stranger's otherwise.
+            if endpoint != before {
+                self.store.save_endpoint(&before).await?;
             }
-        };
-        // The record is written while the kernel works.
-        let (made, saved) = tokio::join!(self.make_child(&network, &attachment, &endpoint), save);
-        if let Err(error) = saved {
-            self.remove_child(&endpoint.link, Some(attachment.index)).await?;
-            return Err(error.into());
+            return Err(error);
         }
-        if is_news {
-            self.endpoints.insert(endpoint.clone());
-        }
-        match made {
-            Ok(()) => {}
-            Err(ChildError::Refused(error)) => return Err(error),
-            Err(ChildError::ParentGone) => {
-                let attachment = self.reattach(&network).await?;
-                self.make_child(&network, &attachment, &endpoint).await.map_err(|error| match error {
-                    ChildError::Refused(error) => error,
-                    ChildError::ParentGone => DriverError::UnknownNetwork(network_id.clone()),
-                })?;
-            }
-        }
+        self.endpoints.insert(endpoint.clone());
         let spec = &network.record.spec;
         let (gateway, gateway_v6) = endpoint.gateways(spec);
         let routed = endpoint.connected_routes(spec);
         let prefix = spec.iface_prefix.clone();
         Ok(Joined { link: endpoint.link, prefix, ifname: endpoint.ifname, gateway, gateway_v6, routed })
+    }
+
+    /// Makes the link, and writes the record while the kernel works, if it says anything new.
+    async fn make_recorded_child(
+        &self,
+        network: &Arc<Network>,
+        attachment: &Attachment,
+        endpoint: &EndpointRecord,
+        before: &EndpointRecord,
+    ) -> Result<(), DriverError> {
+        let save =
+            async { if endpoint == before { Ok(()) } else { self.store.save_endpoint(endpoint).await } };
+        let (made, saved) = tokio::join!(self.make_child(network, attachment, endpoint), save);
+        if let Err(error) = saved {
+            if made.is_ok() {
+                self.remove_child(&endpoint.link, None).await?;
+            }
+            return Err(error.into());
+        }
+        match made {
+            Ok(()) => Ok(()),
+            Err(ChildError::Refused(error)) => Err(error),
+            Err(ChildError::ParentGone) => {
+                let attachment = self.reattach(network).await?;
+                self.make_child(network, &attachment, endpoint).await.map_err(|error| match error {
+                    ChildError::Refused(error) => error,
+                    ChildError::ParentGone => ParentError::Unsteady { asked: attachment.name }.into(),
+                })
+            }
+        }
     }
 
     async fn attachment_of(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {

@@ -98,7 +98,12 @@ impl<K: Kernel> Driver<K> {
         }
         let (target, _gate) = match self.enter_parent(record).await {
             Ok(found) => found,
-            Err(error) => return Err(self.wait_for_parent(network, None, error.into())),
+            Err(error) => {
+                let error = DriverError::from(error);
+                // A kernel that does not answer has not said that the parent is gone.
+                let claim = network.claim().filter(|_| error.is_silence());
+                return Err(self.wait_for_parent(network, claim, error));
+            }
         };
         let reservation = match self.reserve(record, target.as_ref()) {
             Ok(reservation) => reservation,

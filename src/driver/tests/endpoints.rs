@@ -102,6 +102,21 @@ async fn a_leftover_that_differs_is_replaced_and_a_strangers_device_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_strangers_device_of_the_same_name_on_the_same_parent_stays() {
+    let rig = rig_with_network(&[]).await;
+    let eth1 = rig.kernel.link_by_name(&"eth1".parse().unwrap()).await.unwrap().unwrap().index;
+    let mode = crate::model::mode::MacvlanMode::Bridge;
+    let kind = NewLinkKind::Macvlan { parent: eth1, mode, bcqueuelen: None };
+    let name = "tl15d75b4f4f6b".parse().unwrap();
+    rig.kernel.add_link(&NewLink { name, group: 0, mtu: None, mac: None, up: false, kind }).await.unwrap();
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    assert!(rig.join(E1, "n1").await.is_err());
+    let rig = rig.restart().await;
+    rig.delete_endpoint(E1).await.unwrap();
+    assert_eq!(children(&rig).len(), 1, "it is not ours to remove");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vanished_vlan_is_made_again_at_join() {
     let rig = Rig::new().await;
     rig.create("n1", &[("host_iface", "eth1.20")]).await.unwrap();

@@ -112,6 +112,22 @@ async fn a_waiting_network_keeps_others_of_another_mode_from_its_parent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kernel_that_is_silent_for_a_moment_costs_no_claim() {
+    use crate::kernel::fake::Fault;
+    let rig = Rig::new().await;
+    rig.create("n1", &[("host_iface", "eth1.20")]).await.unwrap();
+    rig.kernel.unplug("eth1.20");
+    rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+    let network = rig.driver.network(&"n1".parse().unwrap()).unwrap();
+    let claim = network.claim();
+    // The look at the old index is answered, that at the parent's name is not.
+    rig.kernel.fail_at(2, Fault::SilentBefore);
+    assert!(rig.driver.reattach(&network).await.is_err());
+    assert_eq!((network.claim(), network.is_waiting()), (claim, true));
+    rig.join(E1, "n1").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_vlans_of_a_waiting_network_are_not_taken_away() {
     let rig = Rig::new().await;
     rig.create("inner", &[("host_iface", "eth1.100.30"), ("mtu", "1500")]).await.unwrap();
