@@ -1,6 +1,7 @@
 //! What a person types. This file holds the tree of commands and no logic; a command's file holds what it does.
 
 pub mod serve;
+pub mod status;
 
 use clap::builder::{OsStr, Resettable};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -21,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon that Docker talks to (also without a subcommand).
     Serve(serve::ServeArgs),
+    /// Show the networks of a running daemon, what waits, and what is amiss.
+    Status(status::StatusArgs),
 }
 
 impl Cli {
@@ -60,10 +63,14 @@ mod tests {
     #[test]
     fn the_ancestors_line_serves() {
         let line = ["trunkline", "-d", "--host-interface=eth1", "--mode=bridge"];
-        let Command::Serve(args) = Cli::try_parse_from(line).unwrap().command();
+        let served = |line: &[&str]| match Cli::try_parse_from(line).unwrap().command() {
+            Command::Serve(args) => args,
+            other => panic!("{other:?}"),
+        };
+        let args = served(&line);
         assert!(args.debug);
         assert_eq!(args.host_interface.as_deref(), Some("eth1"));
-        let Command::Serve(same) = Cli::try_parse_from(["trunkline", "serve", "-d"]).unwrap().command();
+        let same = served(&["trunkline", "serve", "-d"]);
         assert!(same.debug);
     }
 }

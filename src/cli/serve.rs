@@ -124,7 +124,12 @@ impl ServeArgs {
         info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
         let tending = Arc::clone(&driver);
         tokio::spawn(async move {
-            tokio::join!(tending.tend(), tending.watch_parents(), tending.collect_endpoints())
+            tokio::join!(
+                tending.tend(),
+                tending.watch_parents(),
+                tending.watch_interfaces(),
+                tending.collect_endpoints()
+            )
         });
         serve(socket, driver, stop).await;
         info!("stopped: containers keep their network");

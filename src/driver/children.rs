@@ -63,7 +63,12 @@ impl<K: Kernel> Driver<K> {
         }
     }
 
-    fn new_child(&self, network: &Network, attachment: &Attachment, endpoint: &EndpointRecord) -> NewLink {
+    pub(super) fn new_child(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        endpoint: &EndpointRecord,
+    ) -> NewLink {
         let spec = &network.record.spec;
         let parent = attachment.index;
         let kind = match spec.mode {

@@ -75,6 +75,9 @@ impl<K: Kernel> Driver<K> {
             address_v6: new.address_v6,
             ifname: new.ifname,
             sandbox: None,
+            parent: None,
+            interface: None,
+            restored: false,
         };
         self.check_conflicts(&network, &record).await?;
         self.store.save_endpoint(&record).await?;

@@ -6,8 +6,10 @@ use crate::model::ids::EndpointId;
 use crate::model::link_name::LinkName;
 
 impl<K: Kernel> Driver<K> {
-    /// Leave: nothing to do in the kernel. The link is still in the container, and the engine is about to bring it back.
-    pub fn leave(&self, endpoint: &EndpointId) {
+    /// Leave: nothing to do in the kernel. The link is still in the container, and the engine is about to bring it back;
+    /// one that is just being given back to the container is whole before.
+    pub async fn leave(&self, endpoint: &EndpointId) {
+        let _alone = self.endpoint_gates.enter(endpoint).await;
         self.endpoints.leave(endpoint);
     }
 
@@ -19,8 +21,10 @@ impl<K: Kernel> Driver<K> {
     /// and the link is swept later.
     pub async fn delete_endpoint(&self, id: &EndpointId) -> Result<(), DriverError> {
         let _alone = self.endpoint_gates.enter(id).await;
+        let mut in_container = None;
         let (names, parent) = match self.endpoints.get(id) {
             Some(record) => {
+                in_container = Some(record.clone()).filter(|record| record.restored);
                 let network = self.network(&record.network).ok();
                 let joined = network.filter(|_| record.sandbox.is_some());
                 (
@@ -37,6 +41,10 @@ impl<K: Kernel> Driver<K> {
                 outcome = Err(error.into());
             }
         }
+        if let Some(record) = in_container {
+            self.take_back_interface(&record).await;
+        }
+        self.interfaces.forget(id);
         self.endpoints.remove(id);
         // Without its record the link is a leftover that a sweep finds.
         let removed = self.store.remove_endpoint(id).await.map_err(DriverError::from);

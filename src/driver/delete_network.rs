@@ -21,8 +21,8 @@ impl<K: Kernel> Driver<K> {
         let _alone = self.network_gates.enter(id).await;
         let removed = self.store.remove_network(id).await;
         match &removed {
-            Ok(Removed::SetAside) => self.tidiness.one_less_unreadable(),
-            Ok(_) => {}
+            Ok(Removed::Nothing) => {}
+            Ok(_) => self.tidiness.network_is_gone(id),
             Err(_) => self.tidiness.keep_for_removal(id.clone()),
         }
         let mut outcome = removed.map(|_| ()).map_err(DriverError::from);

@@ -49,9 +49,10 @@ impl<K: Kernel> Driver<K> {
         let mut endpoint = before.clone();
         endpoint.sandbox = sandbox.or(endpoint.sandbox);
         let attachment = self.attachment_of(&network).await?;
+        endpoint.parent = Some(attachment.index.0);
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
-        if let Err(error) = self.make_recorded_child(&network, &attachment, &endpoint, &before).await {
+        if let Err(error) = self.make_recorded_child(&network, &attachment, &mut endpoint, &before).await {
             // Only an endpoint whose link was made has a sandbox: the link of that name is a stranger's otherwise.
             if endpoint != before {
                 self.store.save_endpoint(&before).await?;
@@ -59,6 +60,7 @@ impl<K: Kernel> Driver<K> {
             return Err(error);
         }
         self.endpoints.insert(endpoint.clone());
+        self.interfaces.will_come(&endpoint.id);
         let spec = &network.record.spec;
         let (gateway, gateway_v6) = endpoint.gateways(spec);
         let routed = endpoint.connected_routes(spec);
@@ -71,12 +73,12 @@ impl<K: Kernel> Driver<K> {
         &self,
         network: &Arc<Network>,
         attachment: &Attachment,
-        endpoint: &EndpointRecord,
+        endpoint: &mut EndpointRecord,
         before: &EndpointRecord,
     ) -> Result<(), DriverError> {
-        let save =
-            async { if endpoint == before { Ok(()) } else { self.store.save_endpoint(endpoint).await } };
-        let (made, saved) = tokio::join!(self.make_child(network, attachment, endpoint), save);
+        let new = &*endpoint;
+        let save = async { if new == before { Ok(()) } else { self.store.save_endpoint(new).await } };
+        let (made, saved) = tokio::join!(self.make_child(network, attachment, new), save);
         if let Err(error) = saved {
             if made.is_ok() {
                 self.remove_child(&endpoint.link, None).await?;
@@ -88,6 +90,8 @@ impl<K: Kernel> Driver<K> {
             Err(ChildError::Refused(error)) => Err(error),
             Err(ChildError::ParentGone) => {
                 let attachment = self.reattach(network).await?;
+                endpoint.parent = Some(attachment.index.0);
+                self.store.save_endpoint(endpoint).await?;
                 self.make_child(network, &attachment, endpoint).await.map_err(|error| match error {
                     ChildError::Refused(error) => error,
                     ChildError::ParentGone => ParentError::Unsteady { asked: attachment.name }.into(),

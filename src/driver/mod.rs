@@ -16,12 +16,15 @@ mod delete_network;
 mod endpoints;
 mod error;
 mod gates;
+mod interfaces;
 mod join;
 mod occupancy;
 mod parent_error;
 mod parents;
 mod recover;
 mod resolve;
+mod restore;
+mod status;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,7 @@ use crate::model::network::{NetworkDefaults, NetworkRecord};
 use crate::store::Store;
 use endpoints::Endpoints;
 use gates::Gates;
+use interfaces::Interfaces;
 use occupancy::Prober;
 use parents::{AttachmentId, Parents};
 use sweep::Tidiness;
@@ -130,6 +134,7 @@ pub struct Driver<K> {
     parent_gates: Gates,
     endpoint_gates: Gates,
     tidiness: Tidiness,
+    interfaces: Interfaces,
 }
 
 impl<K: Kernel> Driver<K> {
@@ -146,6 +151,7 @@ impl<K: Kernel> Driver<K> {
             parent_gates: Gates::new(),
             endpoint_gates: Gates::new(),
             tidiness: Tidiness::default(),
+            interfaces: Interfaces::default(),
         }
     }
 

@@ -26,11 +26,12 @@ impl<K: Kernel> Driver<K> {
     /// When the records cannot be read at all; one bad record is no error.
     pub async fn recover(&self) -> Result<Recovery, StoreError> {
         // All records before any device is touched: a sweep in between must not take one record's link for nobody's.
-        for record in self.store.load_endpoints().await?.records {
+        let endpoints = self.store.load_endpoints().await?;
+        for record in endpoints.records {
             self.endpoints.insert(record);
         }
         let loaded = self.store.load_networks().await?;
-        self.tidiness.set_unreadable(loaded.unreadable);
+        self.tidiness.set_unreadable(loaded.unreadable, endpoints.unreadable);
         for record in loaded.records {
             let place = Place::Waiting { claim: None, reason: "it has just been read".to_owned() };
             self.networks.insert(record.id.clone(), Network::new(record, place));
@@ -142,6 +143,7 @@ impl<K: Kernel> Driver<K> {
             }
         }
         self.tidiness.may_go_on();
+        self.interfaces.may_be_lost();
     }
 
     /// A network has no device for now. The error is what its calls are answered with meanwhile.

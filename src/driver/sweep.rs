@@ -5,8 +5,9 @@
 //! made or removed, because a device that is being made has no record yet.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, RwLock, RwLockReadGuard};
@@ -17,6 +18,7 @@ use super::attach::remove;
 use super::occupancy::Stands;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind};
 use crate::model::ids::NetworkId;
+use crate::model::status::UnreadableRecord;
 
 /// How long after a failure the background sweep waits: doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -28,13 +30,18 @@ pub(super) struct Tidiness {
     untidy: AtomicBool,
     /// Devices were passed over because not every network is on its parent.
     postponed: AtomicBool,
-    /// Records that could not be read: a device that seems unwanted may be such a network's.
-    unreadable: AtomicUsize,
+    /// Records that could not be read. A device that seems unwanted may be such a network's.
+    unreadable_networks: Mutex<Vec<UnreadableRecord>>,
+    unreadable_endpoints: Mutex<Vec<UnreadableRecord>>,
     /// Records of deleted networks that the disk did not let go.
     undeleted: Mutex<HashSet<NetworkId>>,
     wake: Notify,
     /// Read by calls that make or remove devices, written by a sweep.
     changes: RwLock<()>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tidiness {
@@ -51,31 +58,42 @@ impl Tidiness {
         }
     }
 
-    /// How many networks are not known because their records cannot be read.
-    pub(super) fn set_unreadable(&self, count: usize) {
-        self.unreadable.store(count, Ordering::Release);
+    /// The networks and endpoints that are not known because their records cannot be read.
+    pub(super) fn set_unreadable(&self, networks: Vec<UnreadableRecord>, endpoints: Vec<UnreadableRecord>) {
+        *locked(&self.unreadable_networks) = networks;
+        *locked(&self.unreadable_endpoints) = endpoints;
     }
 
-    /// One of them was deleted.
-    pub(super) fn one_less_unreadable(&self) {
-        let less = |count: usize| count.checked_sub(1);
-        // There was none: then there is none now.
-        let _ = self.unreadable.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+    /// A network was deleted: whatever its record was, it is no more.
+    pub(super) fn network_is_gone(&self, id: &NetworkId) {
+        let of_it = format!("{id}.json");
+        let is_of_it = |record: &UnreadableRecord| {
+            Path::new(&record.path).file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_it))
+        };
+        locked(&self.unreadable_networks).retain(|record| !is_of_it(record));
         self.may_go_on();
+    }
+
+    /// All records that cannot be read.
+    pub(super) fn unreadable(&self) -> Vec<UnreadableRecord> {
+        [&self.unreadable_networks, &self.unreadable_endpoints]
+            .iter()
+            .flat_map(|list| locked(list).clone())
+            .collect()
     }
 
     /// The record of a deleted network is still on the disk.
     pub(super) fn keep_for_removal(&self, id: NetworkId) {
-        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        locked(&self.undeleted).insert(id);
         self.is_untidy();
     }
 
     fn undeleted(&self) -> Vec<NetworkId> {
-        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        locked(&self.undeleted).iter().cloned().collect()
     }
 
     fn was_deleted(&self, id: &NetworkId) {
-        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        locked(&self.undeleted).remove(id);
     }
 }
 
@@ -129,7 +147,7 @@ impl<K: Kernel> Driver<K> {
 
     /// Whether every network is on its parent, so that a device that none wants is nobody's.
     fn is_all_known(&self) -> bool {
-        self.tidiness.unreadable.load(Ordering::Acquire) == 0
+        locked(&self.tidiness.unreadable_networks).is_empty()
             && self.networks.iter().all(|network| !network.is_waiting())
     }
 

@@ -8,13 +8,14 @@ pub mod error;
 pub mod fake;
 pub mod link;
 pub mod netlink;
-mod netlink_messages;
+pub mod sandbox;
 pub mod watch;
 
 use std::future::Future;
 
 pub use error::{KernelError, Refusal};
 pub use link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind};
+pub use sandbox::{Sandbox, SandboxLink, SandboxView};
 pub use watch::{LinkEvent, LinkEvents};
 
 use crate::model::link_name::{DeviceName, LinkName};
@@ -24,6 +25,8 @@ use crate::model::link_name::{DeviceName, LinkName};
 pub trait Kernel: Send + Sync + 'static {
     /// Where it says what happens to links.
     type Events: LinkEvents;
+    /// A container's network namespace that was entered.
+    type Sandbox: Sandbox;
 
     /// The link with this name or alternative name (RTM_GETLINK); `None` when there is none.
     fn link_by_name(
@@ -76,6 +79,16 @@ pub trait Kernel: Send + Sync + 'static {
     /// Removes the link of this name without having seen it. Only for a link that is known to be ours and that cannot be
     /// looked at: what a container wrote into its own link (an alias that is no text) can make the answer unreadable.
     fn delete_link_named(&self, name: &LinkName) -> impl Future<Output = Result<(), KernelError>> + Send;
+
+    /// Enters the network namespace that is mounted at this path.
+    fn enter(&self, path: &str) -> impl Future<Output = Result<Self::Sandbox, KernelError>> + Send;
+
+    /// Makes a link right in a container, on a device of the host.
+    fn add_link_in(
+        &self,
+        sandbox: &Self::Sandbox,
+        new: &NewLink,
+    ) -> impl Future<Output = Result<(), KernelError>> + Send;
 
     /// What happens to links from now on.
     fn events(&self) -> Self::Events;

@@ -6,6 +6,7 @@ use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{EndpointId, NetworkId};
+use super::interface::{Interface, InterfaceAddress, InterfaceRoute};
 use super::link_name::LinkName;
 use super::mac::{MacAddress, MacPolicy};
 use super::network::NetworkSpec;
@@ -36,6 +37,16 @@ pub struct EndpointRecord {
     /// The container's network namespace, since Join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
+    /// The kernel's number of the device that its link was made on. When its network is on another, the link went with
+    /// that device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// Its interface as it was last seen in the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Interface>,
+    /// Whether its interface was, or was about to be, made again right in the container.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
 }
 
 impl EndpointRecord {
@@ -68,6 +79,31 @@ impl EndpointRecord {
         let is_own = |subnet: &IpNetwork| own.iter().any(|a| subnet.contains(a.ip()));
         let subnets = network.pools.iter().map(|pool| pool.subnet);
         subnets.filter(|subnet| same_family(subnet) && !is_own(subnet)).collect()
+    }
+}
+
+impl EndpointRecord {
+    /// The interface that an engine makes of what it was told, when it was never seen: without a default route in the
+    /// families that have one already, as only one of a container's networks gives it.
+    pub fn as_told(
+        &self,
+        network: &NetworkSpec,
+        name: LinkName,
+        has_default: impl Fn(&IpNetwork) -> bool,
+    ) -> Interface {
+        let own = [self.address, self.address_v6].into_iter().flatten();
+        let (gateway, gateway_v6) = self.gateways(network);
+        let mut routes: Vec<InterfaceRoute> = self
+            .connected_routes(network)
+            .into_iter()
+            .map(|destination| InterfaceRoute::as_given(destination, None))
+            .collect();
+        for gateway in [gateway, gateway_v6].into_iter().flatten() {
+            routes.push(InterfaceRoute::as_given(everything(&gateway.into()), Some(gateway)));
+        }
+        routes.retain(|route| route.destination.prefix() > 0 || !has_default(&route.destination));
+        let addresses = own.map(InterfaceAddress::as_given).collect();
+        Interface { name, mac: self.mac, addresses, routes }
     }
 }
 
@@ -141,6 +177,9 @@ mod tests {
             address_v6: Some("fd00::2/64".parse().unwrap()),
             ifname: None,
             sandbox: None,
+            parent: None,
+            interface: None,
+            restored: false,
         }
     }
 

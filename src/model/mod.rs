@@ -10,6 +10,7 @@
 pub mod address;
 pub mod endpoint;
 pub mod ids;
+pub mod interface;
 pub mod link_name;
 pub mod mac;
 pub mod mode;
@@ -18,6 +19,7 @@ pub mod network;
 pub mod option_table;
 pub mod options;
 pub mod qos;
+pub mod status;
 pub mod vlan;
 
 /// Gives a checked newtype over a string its conversions: `TryFrom<String>` for serde, `FromStr`, `Display`,

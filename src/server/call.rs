@@ -60,6 +60,8 @@ pub enum Call {
     AllocateNetwork,
     /// Only for drivers of global scope.
     FreeNetwork,
+    /// How things are: asked by `trunkline status`, not by an engine.
+    Status,
 }
 
 /// The name of a call, as it stands in the path.
@@ -97,6 +99,7 @@ const METHODS: &[Method] = &[
         parse: |body| object(body).map(|_| Call::AllocateNetwork),
     },
     Method { name: "NetworkDriver.FreeNetwork", parse: |body| object(body).map(|_| Call::FreeNetwork) },
+    Method { name: "Trunkline.Status", parse: |_| Ok(Call::Status) },
 ];
 
 /// Why a body is not the call that its path says.

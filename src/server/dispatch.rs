@@ -64,10 +64,11 @@ pub(super) async fn dispatch<K: Kernel>(driver: &Arc<Driver<K>>, call: Call) -> 
             body(join_response(driver.join(&network, &endpoint, sandbox).await.map_err(sentence)?))
         }
         Call::Leave(id) => {
-            driver.leave(&id);
+            driver.leave(&id).await;
             empty()
         }
         Call::ExternalConnectivity | Call::Discovery | Call::FreeNetwork => empty(),
+        Call::Status => body(driver.status()),
         Call::AllocateNetwork => {
             return Err(
                 "trunkline's networks are of local scope: create them on each node with --scope local"

@@ -5,6 +5,7 @@
 //! method of the driver). The only module that names warp.
 
 pub mod call;
+pub mod client;
 mod dispatch;
 pub mod listener;
 mod patience;

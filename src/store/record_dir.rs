@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::StoreError;
 use super::record_file::{self, Unreadable};
+use crate::model::status::UnreadableRecord;
 
 /// What a record has to outlive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub enum Removed {
 pub struct Loaded<T> {
     /// The records that could be read.
     pub records: Vec<T>,
-    /// How many could not: set aside as damaged, left as written by a newer trunkline, or unreadable.
-    pub unreadable: usize,
+    /// Those that could not: set aside as damaged, left as written by a newer trunkline, or unreadable.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// A directory of records of one sort. Ids are checked before they get here, so they are safe as file names.
@@ -134,29 +135,35 @@ impl RecordDir {
     /// Reads all records. `id_of` is the id in a record, which must be its file's name.
     pub(super) fn load<T: DeserializeOwned>(&self, id_of: fn(&T) -> &str) -> Result<Loaded<T>, StoreError> {
         let failed = |source| StoreError::new("read the directory", &self.path, source);
-        let mut loaded = Loaded { records: Vec::new(), unreadable: 0 };
+        let mut loaded = Loaded { records: Vec::new(), unreadable: Vec::new() };
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("json") => match self.load_one(&path, id_of) {
-                    Some(record) => loaded.records.push(record),
-                    None => loaded.unreadable += 1,
+                    Ok(record) => loaded.records.push(record),
+                    Err(unreadable) => loaded.unreadable.push(unreadable),
                 },
                 // Begun and never finished: what it would have replaced still holds.
                 Some("tmp") => drop(fs::remove_file(&path)),
-                Some("corrupt") => loaded.unreadable += 1,
+                Some("corrupt") => {
+                    loaded.unreadable.push(unreadable(&path, "it is damaged, and was set aside"))
+                }
                 _ => {}
             }
         }
         Ok(loaded)
     }
 
-    fn load_one<T: DeserializeOwned>(&self, path: &Path, id_of: fn(&T) -> &str) -> Option<T> {
+    fn load_one<T: DeserializeOwned>(
+        &self,
+        path: &Path,
+        id_of: fn(&T) -> &str,
+    ) -> Result<T, UnreadableRecord> {
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) => {
                 error!(path = %path.display(), %error, "a record cannot be read and is left out");
-                return None;
+                return Err(unreadable(path, &error.to_string()));
             }
         };
         let record = record_file::read(&text).and_then(|record: T| {
@@ -166,23 +173,30 @@ impl RecordDir {
             Err(Unreadable::Damaged { reason: "it holds another id than its name says".to_owned() })
         });
         match record {
-            Ok(record) => Some(record),
+            Ok(record) => Ok(record),
             Err(Unreadable::Newer { version }) => {
                 error!(path = %path.display(), version, "a newer trunkline wrote this record: it is left as it is and out of use");
-                None
+                let reason = format!("a newer trunkline wrote it, in version {version}: it is left as it is");
+                Err(unreadable(path, &reason))
             }
             Err(Unreadable::Damaged { reason }) => {
-                self.set_aside(path, &reason);
-                None
+                let aside = self.set_aside(path, &reason);
+                Err(unreadable(&aside, &format!("it is damaged, and was set aside: {reason}")))
             }
         }
     }
 
-    fn set_aside(&self, path: &Path, reason: &str) {
+    /// Says where it is afterwards.
+    fn set_aside(&self, path: &Path, reason: &str) -> PathBuf {
         let aside = path.with_extension(SET_ASIDE);
         let outcome = fs::rename(path, &aside);
         warn!(path = %path.display(), reason, moved = outcome.is_ok(), "a damaged record is set aside");
+        if outcome.is_ok() { aside } else { path.to_owned() }
     }
+}
+
+fn unreadable(path: &Path, reason: &str) -> UnreadableRecord {
+    UnreadableRecord { path: path.display().to_string(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -210,7 +224,7 @@ mod tests {
     fn load(dir: &RecordDir) -> (Vec<Sample>, usize) {
         let mut loaded = dir.load(|sample: &Sample| &sample.id).unwrap();
         loaded.records.sort_by(|a, b| a.id.cmp(&b.id));
-        (loaded.records, loaded.unreadable)
+        (loaded.records, loaded.unreadable.len())
     }
 
     #[test]

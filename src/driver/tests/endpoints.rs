@@ -205,7 +205,7 @@ async fn passthru_has_one_endpoint() {
     rig.join(E1, "n1").await.unwrap();
     let error = rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap_err();
     assert!(error.starts_with("eth1 is taken by endpoint 15d75b4f4f6b"), "{error}");
-    rig.driver.leave(&E1.parse().unwrap());
+    rig.driver.leave(&E1.parse().unwrap()).await;
     rig.endpoint("e2", "n1", "10.0.0.3/24").await.unwrap();
     rig.delete_endpoint(E1).await.unwrap();
     rig.join("e2", "n1").await.unwrap();

@@ -4,6 +4,7 @@ mod attachments;
 mod contention;
 mod endpoints;
 mod faults;
+mod interfaces;
 mod parents;
 mod restarts;
 mod sequences;

@@ -179,7 +179,7 @@ async fn take(rig: Rig, model: &mut Model, step: &Step) -> (Rig, Result<(), Stri
             expect("join", repeated!(rig.join(&id, &on)), expected).map(|_| ())
         }
         Step::Leave { endpoint } => {
-            rig.driver.leave(&endpoint_name(endpoint).parse().unwrap());
+            rig.driver.leave(&endpoint_name(endpoint).parse().unwrap()).await;
             Ok(())
         }
         Step::DeleteEndpoint { endpoint } => {

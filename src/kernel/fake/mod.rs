@@ -3,6 +3,7 @@
 //! It keeps links, their groups, what stands on what and in which namespace, and refuses what Linux refuses with the
 //! same error (shared table in tests/conformance). [`FakeKernel::fail_at`] makes one operation go wrong.
 
+mod sandbox;
 mod state;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use super::error::{KernelError, Refusal};
 use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink};
 use super::watch::{LinkEvent, LinkEvents};
 use crate::model::link_name::{DeviceName, LinkName};
+pub use sandbox::FakeSandbox;
 use state::State;
 
 /// What goes wrong with an operation.
@@ -95,7 +97,7 @@ impl FakeKernel {
             state.links.values().filter(|f| f.link.name == name).map(|f| f.link.index).collect();
         for index in named {
             if let Some(found) = state.links.get_mut(&index.0) {
-                found.elsewhere = elsewhere;
+                found.container = elsewhere.then(String::new);
             }
             state.tell(if elsewhere { LinkEvent::Gone(index) } else { LinkEvent::Seen(index) });
         }
@@ -143,7 +145,7 @@ impl FakeKernel {
         for found in state.links.values() {
             let link = &found.link;
             let lower = link.lower.and_then(|lower| state.links.get(&lower.0)).map(|l| l.link.name.as_str());
-            let place = if found.elsewhere { " elsewhere" } else { "" };
+            let place = if found.container.is_some() { " elsewhere" } else { "" };
             let up = if link.up { "up" } else { "down" };
             let name = &link.name;
             let kind = kind_text(&link.kind);
@@ -236,6 +238,7 @@ impl LinkEvents for FakeEvents {
 
 impl Kernel for FakeKernel {
     type Events = FakeEvents;
+    type Sandbox = FakeSandbox;
 
     async fn link_by_name(&self, name: &DeviceName) -> Result<Option<Link>, KernelError> {
         self.latency().await;
@@ -253,7 +256,7 @@ impl Kernel for FakeKernel {
             Ok(state
                 .links
                 .values()
-                .filter(|found| !found.elsewhere)
+                .filter(|found| found.container.is_none())
                 .map(|found| found.link.clone())
                 .collect())
         })
@@ -316,6 +319,21 @@ impl Kernel for FakeKernel {
         self.operate(format!("remove {name}"), |state| {
             let index = state.visible(name.as_str()).map(|link| link.index).ok_or(Errno::ENODEV)?;
             state.delete(index)
+        })
+    }
+
+    async fn enter(&self, path: &str) -> Result<FakeSandbox, KernelError> {
+        self.latency().await;
+        self.operate(format!("enter the network namespace {path}"), |state| {
+            state.namespaces.get(path).map(drop).ok_or(Errno::ENOENT)
+        })?;
+        Ok(FakeSandbox::new(self.clone(), path))
+    }
+
+    async fn add_link_in(&self, sandbox: &FakeSandbox, new: &NewLink) -> Result<(), KernelError> {
+        self.latency().await;
+        self.operate(format!("{} in {}", new.describe(), sandbox.path()), |state| {
+            state.add_in(Some(sandbox.path()), new)
         })
     }
 

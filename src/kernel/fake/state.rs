@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
 use super::super::watch::LinkEvent;
 use super::Fault;
+use crate::model::interface::{InterfaceAddress, InterfaceRoute};
 use crate::model::mac::MacAddress;
 use crate::model::mode::{IpvlanFlag, IpvlanMode, MacvlanMode};
 use crate::model::qos::QosMap;
@@ -16,9 +17,11 @@ use crate::model::qos::QosMap;
 #[derive(Debug, Clone)]
 pub(super) struct FakeLink {
     pub(super) link: Link,
-    /// Moved into a container: not seen, but still on its lower device.
-    pub(super) elsewhere: bool,
+    /// The container it is in, by the path of its namespace: not seen from the host, but still on its lower device.
+    pub(super) container: Option<String>,
     pub(super) addresses: Vec<LinkAddress>,
+    /// What it has in a container.
+    pub(super) inside: (Vec<InterfaceAddress>, Vec<InterfaceRoute>),
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +65,10 @@ impl State {
             group: 0,
             is_wifi: false,
         };
-        self.links.insert(index.0, FakeLink { link, elsewhere: false, addresses: Vec::new() });
+        self.links.insert(
+            index.0,
+            FakeLink { link, container: None, addresses: Vec::new(), inside: Default::default() },
+        );
         self.tell(LinkEvent::Seen(index));
         index
     }
@@ -99,13 +105,13 @@ impl State {
     pub(super) fn visible(&self, name: &str) -> Option<&Link> {
         self.links
             .values()
-            .filter(|found| !found.elsewhere)
+            .filter(|found| found.container.is_none())
             .map(|found| &found.link)
             .find(|link| link.name == name || link.alternative_names.iter().any(|other| other == name))
     }
 
     pub(super) fn by_index(&self, index: LinkIndex) -> Result<&Link, Errno> {
-        let found = self.links.get(&index.0).filter(|found| !found.elsewhere);
+        let found = self.links.get(&index.0).filter(|found| found.container.is_none());
         found.map(|found| &found.link).ok_or(Errno::ENODEV)
     }
 
@@ -133,7 +139,16 @@ impl State {
     }
 
     pub(super) fn add(&mut self, new: &NewLink) -> Result<(), Errno> {
-        if self.visible(new.name.as_str()).is_some() {
+        self.add_in(None, new)
+    }
+
+    /// Makes a link on a device of the host, there or in a container.
+    pub(super) fn add_in(&mut self, container: Option<&str>, new: &NewLink) -> Result<(), Errno> {
+        let is_taken = match container {
+            None => self.visible(new.name.as_str()).is_some(),
+            Some(container) => self.inside(container).any(|found| found.link.name == new.name.as_str()),
+        };
+        if is_taken {
             return Err(Errno::EEXIST);
         }
         let (kind, lower) = match &new.kind {
@@ -185,12 +200,20 @@ impl State {
         if new.up {
             self.bring_up(index).inspect_err(|_| self.remove(index))?;
         }
+        if let Some(found) = self.links.get_mut(&index.0) {
+            found.container = container.map(str::to_owned);
+        }
         Ok(())
+    }
+
+    /// The links in a container.
+    pub(super) fn inside(&self, container: &str) -> impl Iterator<Item = &FakeLink> {
+        self.links.values().filter(move |found| found.container.as_deref() == Some(container))
     }
 
     /// `vlan_dev_open` (net/8021q/vlan_dev.c) and `macvlan_open`.
     pub(super) fn bring_up(&mut self, index: LinkIndex) -> Result<(), Errno> {
-        let link = self.by_index(index)?;
+        let link = &self.links.get(&index.0).ok_or(Errno::ENODEV)?.link;
         let below = link.lower.and_then(|lower| self.links.get(&lower.0)).map(|below| &below.link);
         match (&link.kind, below) {
             (LinkKind::Vlan { flags, .. }, Some(below)) if !below.up && !flags.loose_binding => {

@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use rtnetlink::packet_core::{DefaultNla, ErrorMessage};
 use rtnetlink::{LinkDummy, LinkIpVlan, LinkMacVlan, LinkMessageBuilder, LinkVlan, QosMapping};
 
-use super::error::{KernelError, Refusal};
-use super::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
+use crate::kernel::error::{KernelError, Refusal};
+use crate::kernel::link::{Link, LinkAddress, LinkIndex, LinkKind, NewLink, NewLinkKind, VlanFlags};
 use crate::model::mac::MacAddress;
 use crate::model::mode::{IpvlanFlag, IpvlanMode, MacvlanMode};
 use crate::model::qos::QosMap;
