@@ -82,10 +82,15 @@ impl<K: Kernel> Driver<K> {
         let path = record.sandbox.clone().unwrap_or_default();
         let sandbox = self.kernel.enter(&path).await.map_err(RestoreError::Unreachable)?;
         let mut view = sandbox.look().await?;
-        let interface = match record.interface.clone() {
+        let mut interface = match record.interface.clone() {
             Some(interface) => interface,
             None => as_told(&record, network, &view),
         };
+        // A container may have given itself another MAC, but not one that is another container's.
+        let is_anothers = |mac| self.endpoints.with_mac(mac).iter().any(|holder| holder.id != record.id);
+        if interface.mac.is_some_and(|mac| record.mac != Some(mac) && is_anothers(mac)) {
+            interface.mac = record.mac;
+        }
         record.interface = Some(interface.clone());
         // Before there is anything in the container, so that whoever deletes the endpoint looks for it there.
         if !record.restored {

@@ -158,6 +158,26 @@ async fn an_engine_that_missed_the_return_leaves_nothing_in_the_container() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mac_of_its_own_choice_comes_back_unless_it_is_anothers() {
+    let own: crate::model::mac::MacAddress = "02:00:00:00:00:77".parse().unwrap();
+    for is_anothers in [false, true] {
+        let rig = running(VLAN_20).await;
+        if is_anothers {
+            let other = NewEndpoint { mac: Some(own), ..endpoint("e2", "n1", "10.0.0.3/24") };
+            rig.driver.create_endpoint(other).await.unwrap();
+        }
+        let given = rig.container()[0].split(' ').nth(1).unwrap().to_owned();
+        let inside = rig.kernel.inside(SANDBOX, "lan3").unwrap();
+        rig.kernel.update(inside, |link| link.mac = Some(own));
+        rig.driver.observe_interface(&E1.parse().unwrap()).await;
+        rig.replug().await;
+        rig.driver.restore_interfaces().await;
+        let expected = if is_anothers { given } else { own.to_string() };
+        assert_eq!(rig.container()[0].split(' ').nth(1), Some(expected.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn why_one_is_missing_is_said_and_it_is_tried_again() {
     let rig = observed(VLAN_20).await;
     rig.kernel.set_namespace(SANDBOX, false);

@@ -78,6 +78,11 @@ impl FakeKernel {
         }
     }
 
+    /// The link of this name in a container.
+    pub fn inside(&self, path: &str, name: &str) -> Option<LinkIndex> {
+        self.state().inside(path).find(|found| found.link.name == name).map(|found| found.link.index)
+    }
+
     /// What is in a container, a line a link.
     pub fn dump_container(&self, path: &str) -> Vec<String> {
         let state = self.state();

@@ -55,6 +55,25 @@ scenario_compared_parents() {
   remove_networks o1 o2
 }
 
+scenario_compared_unplugged_parents() {
+  make_trunk
+  native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk"
+  network o1 --subnet 10.1.0.0/24 -o host_iface="$trunk" -o mode=bridge
+  connect h1 n1
+  connect h2 o1
+  local native_name ours
+  native_name=$(newest h1) ours=$(newest h2)
+  remove_trunk
+  make_trunk
+  until_true 60 netns h2 ip link show dev "$ours"
+  pings h2 10.1.0.1
+  not netns h1 ip link show dev "$native_name"
+  note "the parent was away: with trunkline the running container has its interface back, with macvlan it has none"
+  docker network disconnect -f n1 h1 >/dev/null 2>&1 || true
+  disconnect h2 o1
+  remove_networks n1 o1
+}
+
 scenario_compared_mtu() {
   make_trunk
   native macvlan n1 --subnet 10.31.0.0/24 -o parent="$trunk" -o com.docker.network.driver.mtu=1400
