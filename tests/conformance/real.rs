@@ -64,9 +64,13 @@ pub fn kinds() -> Result<Vec<&'static str>, String> {
 pub fn run_in_namespace(script: &str) -> Result<String, String> {
     in_namespace(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let admin = RealAdmin { container: script.contains("hide").then(Container::new) };
+        let admin = RealAdmin { container: needs_container(script).then(Container::new) };
         runtime.block_on(async { run(&NetlinkKernel::open().expect("netlink"), &admin, script).await })
     })
+}
+
+fn needs_container(script: &str) -> bool {
+    script.contains("hide") || script.contains("; in ")
 }
 
 /// A process with a network namespace of its own, for links to be moved into.
@@ -97,6 +101,12 @@ struct RealAdmin {
     container: Option<Container>,
 }
 
+impl RealAdmin {
+    fn process(&self) -> u32 {
+        self.container.as_ref().expect("a script that needs a container has one").0.id()
+    }
+}
+
 impl Admin for RealAdmin {
     fn device(&self, name: &str) {
         ip_all(&[
@@ -121,7 +131,9 @@ impl Admin for RealAdmin {
         ip(&format!("addr add {address} dev {name}"));
     }
     fn hide(&self, name: &str) {
-        let container = self.container.as_ref().expect("a script that hides has a container");
-        ip(&format!("link set dev {name} netns {}", container.0.id()));
+        ip(&format!("link set dev {name} netns {}", self.process()));
+    }
+    fn container(&self) -> String {
+        format!("/proc/{}/ns/net", self.process())
     }
 }

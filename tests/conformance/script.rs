@@ -12,11 +12,16 @@
 //! macvlan c p bridge [mtu=N] [mac=M] [group=N] [up]
 //! ipvlan c p l2[,private] ..., vlan v p 20 [802.1ad] [gvrp=true] [egress=1:2] ..., dummy d ...
 //! up c, delete c, group c 5, altname c long-name, look c, addresses c
+//! in macvlan c p bridge ...    makes it right in a container
+//! in address c 192.0.2.2/24, in up c, in route c 0.0.0.0/0 [192.0.2.1], in delete c, in look c
 //! ```
 
 use std::collections::BTreeMap;
 
-use trunkline::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind, NewLink, NewLinkKind, Refusal};
+use trunkline::kernel::{
+    Kernel, KernelError, Link, LinkIndex, LinkKind, NewLink, NewLinkKind, Refusal, Sandbox as _,
+};
+use trunkline::model::interface::{InterfaceAddress, InterfaceRoute};
 use trunkline::model::mode::Mode;
 use trunkline::model::qos::QosMap;
 use trunkline::model::vlan::{VlanProtocol, VlanSettings, VlanTag};
@@ -37,6 +42,8 @@ pub trait Admin {
     fn address(&self, name: &str, address: &str);
     /// Moves a link into a container.
     fn hide(&self, name: &str);
+    /// The path of a container's network namespace.
+    fn container(&self) -> String;
 }
 
 /// Runs the steps of `script` and says how they came out.
@@ -77,6 +84,7 @@ pub async fn run<K: Kernel>(kernel: &K, admin: &impl Admin, script: &str) -> Str
                 admin.hide(name);
                 continue;
             }
+            ["in", ref words @ ..] => run.inside(&admin.container(), words).await,
             ["up", name] => said(kernel.set_up(run.index(name)).await),
             ["delete", name] => said(kernel.delete_link(run.index(name)).await),
             ["group", name, group] => {
@@ -206,6 +214,44 @@ impl<K: Kernel> Run<'_, K> {
             mac: setting("mac").map(|mac| mac.parse().expect("a MAC")),
             up: words.contains(&"up"),
             kind,
+        }
+    }
+}
+
+impl<K: Kernel> Run<'_, K> {
+    /// A step in a container.
+    async fn inside(&self, path: &str, words: &[&str]) -> String {
+        let sandbox = self.kernel.enter(path).await.expect("a container");
+        if let ["macvlan" | "ipvlan", ..] = words {
+            return said(self.kernel.add_link_in(&sandbox, &self.new_link(words)).await);
+        }
+        let view = sandbox.look().await.expect("a look");
+        let found = words.get(1).and_then(|name| view.links.iter().find(|link| link.name == *name));
+        let Some(link) = found else { return "none".to_owned() };
+        match words {
+            ["address", _, address] => {
+                let address = InterfaceAddress::as_given(address.parse().expect("an address"));
+                said(sandbox.add_address(link.index, &address).await)
+            }
+            ["up", _] => said(sandbox.set_up(link.index).await),
+            ["route", _, to, via @ ..] => {
+                let via = via.first().map(|via| via.parse().expect("an address"));
+                let route = InterfaceRoute::as_given(to.parse().expect("a destination"), via);
+                said(sandbox.add_route(link.index, &route).await)
+            }
+            ["delete", _] => said(sandbox.delete_link(link.index).await),
+            ["look", name] => {
+                let on = link.parent.and_then(|on| self.indices.iter().find(|(_, index)| **index == on));
+                let mut said = vec![(*name).to_owned(), if link.up { "up" } else { "down" }.to_owned()];
+                said.extend(on.map(|(on, _)| format!("on {on}")));
+                said.extend(link.addresses.iter().map(|address| address.address.to_string()));
+                for route in &link.routes {
+                    let via = route.gateway.map(|via| format!(" via {via}")).unwrap_or_default();
+                    said.push(format!("to {}{via}", route.destination));
+                }
+                said.join(" ")
+            }
+            _ => panic!("no such step: in {words:?}"),
         }
     }
 }

@@ -288,7 +288,10 @@ impl Kernel for FakeKernel {
 
     async fn set_up(&self, index: LinkIndex) -> Result<(), KernelError> {
         self.latency().await;
-        self.operate(format!("bring up index {index}"), |state| state.bring_up(index))
+        self.operate(format!("bring up index {index}"), |state| {
+            state.by_index(index)?;
+            state.bring_up(index)
+        })
     }
 
     async fn set_group(&self, index: LinkIndex, group: u32) -> Result<(), KernelError> {

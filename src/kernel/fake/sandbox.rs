@@ -152,8 +152,9 @@ impl Sandbox for FakeSandbox {
     async fn add_route(&self, index: LinkIndex, route: &InterfaceRoute) -> Result<(), KernelError> {
         self.with("make a route through", index, |state| {
             let found = state.links.get_mut(&index.0).ok_or(Errno::ENODEV)?;
+            // Without the link there is no route to the next hop either (`fib_check_nh`, net/ipv4/fib_semantics.c).
             if !found.link.up {
-                return Err(Errno::ENETDOWN);
+                return Err(if route.gateway.is_some() { Errno::ENETUNREACH } else { Errno::ENETDOWN });
             }
             // What reaches the next hop: an address's subnet, or a route on the link.
             let (addresses, routes) = &mut found.inside;
