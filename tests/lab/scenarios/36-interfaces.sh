@@ -6,9 +6,9 @@
 interfaces_of() {
   netns "$1" ip -o -d link show | sed -En 's/^[0-9]+: ([^:@]*).* link\/ether ([^ ]*) .* (macvlan|ipvlan) mode ([a-z0-9]*) .*/\1 \3 \4 \2/p' |
     sed -E 's/(ipvlan [a-z0-9]*).*/\1/' | sort
-  netns "$1" ip -o addr show | sed -E 's/^[0-9]+: //; s/ +/ /g' | grep -v ' fe80:' | sort
-  netns "$1" ip route show table all | grep -v 'fe80:\|ff00::/8' | sort
-  netns "$1" ip -6 route show | grep -v 'fe80:\|ff00::/8' | sort
+  netns "$1" ip -o addr show | sed -E 's/^[0-9]+: //; s/ +/ /g' | sed '/ fe80:/d' | sort
+  netns "$1" ip route show table all | sed '/fe80:/d; /ff00::\/8/d' | sort
+  netns "$1" ip -6 route show | sed '/fe80:/d; /ff00::\/8/d' | sort
 }
 
 # has_all_back CONTAINER FILE: it has what is written there.
