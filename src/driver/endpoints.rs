@@ -68,6 +68,12 @@ impl Endpoints {
         }
     }
 
+    /// A container has it, again if it let go of it before.
+    pub(super) fn join(&self, record: EndpointRecord) {
+        self.left.remove(&record.id);
+        self.insert(record);
+    }
+
     /// Whether the endpoint's container let go of it.
     pub(super) fn has_left(&self, id: &EndpointId) -> bool {
         self.left.contains(id)

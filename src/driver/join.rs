@@ -59,7 +59,7 @@ impl<K: Kernel> Driver<K> {
             }
             return Err(error);
         }
-        self.endpoints.insert(endpoint.clone());
+        self.endpoints.join(endpoint.clone());
         self.interfaces.will_come(&endpoint.id);
         let spec = &network.record.spec;
         let (gateway, gateway_v6) = endpoint.gateways(spec);

@@ -70,7 +70,11 @@ impl Rig {
     }
 
     async fn join(&self, id: &str, network: &str) -> Result<Joined, String> {
-        let sandbox = Some("/run/docker/netns/x".to_owned());
+        self.join_in(id, network, "/run/docker/netns/x").await
+    }
+
+    async fn join_in(&self, id: &str, network: &str, sandbox: &str) -> Result<Joined, String> {
+        let sandbox = Some(sandbox.to_owned());
         let joined = self.driver.join(&network.parse().unwrap(), &id.parse().unwrap(), sandbox).await;
         joined.map_err(|error| error.to_string())
     }

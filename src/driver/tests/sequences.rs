@@ -12,6 +12,7 @@ use crate::kernel::fake::Fault;
 const SEQUENCES: u32 = 10_000;
 const CALLS: usize = 50;
 
+const ENDPOINTS: usize = 4;
 const PARENTS: [&str; 2] = ["eth1", "eth2"];
 const SPECS: [(usize, &str, &str); 7] = [
     (0, "", "bridge"),
@@ -60,7 +61,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let network = 0..4_usize;
-    let endpoint = 0..4_usize;
+    let endpoint = 0..ENDPOINTS;
     let parent = 0..PARENTS.len();
     prop_oneof![
         6 => (network.clone(), 0..SPECS.len()).prop_map(|(network, spec)| Step::Create { network, spec }),
@@ -81,6 +82,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     networks: BTreeMap<usize, usize>,
     endpoints: BTreeMap<usize, usize>,
+    /// Endpoints whose links are in a container, or were until their parents went.
+    running: BTreeSet<usize>,
     plugged: BTreeSet<usize>,
     answers_may_be_lost: bool,
 }
@@ -116,6 +119,17 @@ impl Model {
 
 fn network_name(network: usize) -> String {
     format!("n{network}")
+}
+
+/// Where the endpoint's container is.
+fn sandbox_of(endpoint: usize) -> String {
+    format!("/run/docker/netns/{endpoint}")
+}
+
+/// The engine brings the endpoint's interface back to the host, if it is in its container.
+fn bring_back(rig: &Rig, endpoint: usize) {
+    let link = LinkName::of_endpoint(&endpoint_name(endpoint).parse().unwrap());
+    rig.kernel.bring_back(&sandbox_of(endpoint), "eth0", &link);
 }
 
 fn endpoint_name(endpoint: usize) -> String {
@@ -156,7 +170,14 @@ async fn take(rig: Rig, model: &mut Model, step: &Step) -> (Rig, Result<(), Stri
         }
         Step::Delete { network } => {
             model.networks.remove(&network);
+            // An engine deletes no network that containers are on: their interfaces are brought back before.
+            for endpoint in
+                model.endpoints.iter().filter(|(_, on)| **on == network).map(|(endpoint, _)| endpoint)
+            {
+                bring_back(&rig, *endpoint);
+            }
             model.endpoints.retain(|_, on| *on != network);
+            model.running.retain(|endpoint| model.endpoints.contains_key(endpoint));
             let _ = repeated!(rig.delete(&network_name(network)));
             Ok(())
         }
@@ -176,13 +197,32 @@ async fn take(rig: Rig, model: &mut Model, step: &Step) -> (Rig, Result<(), Stri
             let network = model.endpoints.get(&endpoint).copied();
             let expected = network.is_some_and(|network| model.has_parent(network));
             let (id, on) = (endpoint_name(endpoint), network_name(network.unwrap_or(0)));
-            expect("join", repeated!(rig.join(&id, &on)), expected).map(|_| ())
+            if model.running.contains(&endpoint) {
+                // No engine joins what it has joined.
+                return (rig, Ok(()));
+            }
+            let sandbox = sandbox_of(endpoint);
+            rig.kernel.set_namespace(&sandbox, true);
+            let joined = expect("join", repeated!(rig.join_in(&id, &on, &sandbox)), expected);
+            joined.map(|joined| {
+                if joined {
+                    let link = LinkName::of_endpoint(&id.parse().unwrap());
+                    rig.kernel.fetch(&link, &sandbox, "eth0", &[], &[]);
+                    model.running.insert(endpoint);
+                }
+            })
         }
         Step::Leave { endpoint } => {
-            rig.driver.leave(&endpoint_name(endpoint).parse().unwrap()).await;
+            let id = endpoint_name(endpoint).parse().unwrap();
+            rig.driver.leave(&id).await;
+            bring_back(&rig, endpoint);
+            model.running.remove(&endpoint);
             Ok(())
         }
         Step::DeleteEndpoint { endpoint } => {
+            // An engine lets go first, but one that was killed never does.
+            model.running.remove(&endpoint);
+            bring_back(&rig, endpoint);
             model.endpoints.remove(&endpoint);
             let _ = repeated!(rig.delete_endpoint(&endpoint_name(endpoint)));
             Ok(())
@@ -213,6 +253,7 @@ async fn check(rig: &Rig, model: &mut Model) -> Result<(), String> {
     rig.kernel.clear_fault();
     model.answers_may_be_lost = false;
     rig.driver.look_at_parents().await.map_err(|error| error.to_string())?;
+    rig.driver.restore_interfaces().await;
     rig.driver.sweep().await;
     drop(rig.driver.begin_change().await);
     let same = |what: &str, expected: String, actual: String| match expected == actual {
@@ -241,6 +282,12 @@ async fn check(rig: &Rig, model: &mut Model) -> Result<(), String> {
         if !links.contains(name) {
             return Err(format!("a link without an endpoint: {line}"));
         }
+    }
+    for endpoint in 0..ENDPOINTS {
+        let has = rig.kernel.dump_container(&sandbox_of(endpoint)).len();
+        let runs = model.running.contains(&endpoint);
+        let should_have = usize::from(runs && model.has_parent(model.endpoints[&endpoint]));
+        same(&format!("interfaces of endpoint {endpoint}"), should_have.to_string(), has.to_string())?;
     }
     let known: BTreeSet<String> =
         rig.driver.networks.iter().map(|network| network.key().to_string()).collect();
