@@ -6,6 +6,7 @@
 
 pub mod call;
 mod dispatch;
+pub mod in_process;
 pub mod listener;
 mod patience;
 mod routes;
