@@ -11,4 +11,5 @@ pub mod listener;
 mod patience;
 mod routes;
 pub mod socket;
+pub mod socket_group;
 pub mod wire;
