@@ -11,7 +11,6 @@ use std::sync::Arc;
 use hyper::body::Body;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use tokio_util::task::TaskTracker;
 use warp::Reply;
 pub use warp::http;
 use warp::http::{Request, Response};
@@ -30,7 +29,7 @@ pub struct InProcess<K> {
 impl<K: Kernel> InProcess<K> {
     /// Routes to this driver.
     pub fn new(driver: Arc<Driver<K>>) -> Self {
-        Self { context: Context { driver, calls: TaskTracker::new() } }
+        Self { context: Context::new(driver) }
     }
 
     /// Answers one request, with the bounds of a call. What it begins goes on when the future is dropped, as it does

@@ -70,6 +70,17 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
     bodies
 }
 
+/// Shows what was being tried when a test panics.
+struct Shown<'a>(&'a str, &'a [u8]);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("it was {} {:?}", self.0, String::from_utf8_lossy(self.1));
+        }
+    }
+}
+
 /// The daemon less its socket, with its records in memory.
 struct Rig {
     kernel: FakeKernel,
@@ -93,9 +104,10 @@ impl Rig {
 
     /// Sends a body and checks the form of the answer; the status, and the answer.
     async fn post(&self, path: &str, body: &[u8]) -> (u16, Map<String, Value>) {
+        let _shown = Shown(path, body);
         let request = http::Request::post(path).body(body.to_vec()).expect("a request");
         let answer = self.server.answer(request).await;
-        let shown = || format!("{path} {:?}\nanswered {answer:?}", String::from_utf8_lossy(body));
+        let shown = || format!("answered {answer:?}");
         let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
         assert_eq!(content_type, Some("application/vnd.docker.plugins.v1.2+json"), "{}", shown());
         let object = serde_json::from_slice(answer.body())
@@ -165,7 +177,8 @@ async fn try_bodies(seed: u64, count: usize) -> Outcomes {
         let (status, answer) = rig.post(path, &body).await;
         let sentence = answer.get("Err").map(|sentence| sentence.as_str().unwrap_or_default());
         assert!(sentence.is_some() || status == 200, "{path}: {status} without a sentence");
-        assert!(sentence != Some(""), "{path}: refused without a sentence: {answer:?}");
+        let is_line = |sentence: &str| !sentence.is_empty() && !sentence.contains(char::is_control);
+        assert!(sentence.is_none_or(is_line), "{path}: refused without a sentence: {answer:?}");
         outcomes.entry(path.clone()).or_default()[usize::from(sentence.is_some())] += 1;
         if number % ROUND == 0 {
             rig.clear(&links).await;
