@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use step::{Act, Connection, Step};
 
 /// Sequences, and steps in each at the most.
-const SEQUENCES: u32 = 2_000;
+const SEQUENCES: u32 = 1_000;
 const STEPS: usize = 40;
 
 proptest! {
