@@ -18,7 +18,7 @@ const WARM_UP: usize = 3;
 const ROUNDS: usize = 9;
 /// How much larger it may be then, in KiB: less than a hundredth of what comes in meanwhile.
 const GROWTH_KIB: usize = 2 * 1024;
-/// Most that it ever takes while all connections send bodies of the largest size, in KiB: 256 MiB are sent.
+/// Most that it ever takes, in KiB. Without a bound on large bodies it is more: what all connections had sent would be held.
 const PEAK_KIB: usize = 64 * 1024;
 
 fn start(test: &str) -> Option<(Namespace, Daemon)> {
