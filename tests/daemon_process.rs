@@ -5,7 +5,9 @@
 mod common;
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Connection, Daemon, Namespace, daemon_command, network, skip, wait_for};
@@ -42,6 +44,35 @@ fn it_serves_with_and_without_the_word() {
         daemon.signal("TERM");
         assert_eq!(daemon.wait(STOP), Some(0));
         assert!(!daemon.socket().exists());
+    }
+}
+
+#[test]
+fn a_group_is_let_at_the_socket_and_at_nothing_else() {
+    let Some(namespace) = namespace("a_group_is_let_at_the_socket_and_at_nothing_else") else { return };
+    // "daemon" is number 1 on Debian; the other number has no name there.
+    for group in ["daemon", "54321"] {
+        let daemon = Daemon::start(&namespace, &["--socket-group", group]);
+        let of = |path: &str| {
+            let metadata = std::fs::metadata(daemon.directory.path().join(path)).expect("it is there");
+            (metadata.permissions().mode() & 0o7777, metadata.uid(), metadata.gid())
+        };
+        let gid = if group == "daemon" { 1 } else { 54_321 };
+        assert_eq!(of("plugins/trunkline.sock"), (0o660, 0, gid));
+        assert_eq!(of("plugins"), (0o710, 0, gid));
+        assert_eq!(of("state"), (0o700, 0, 0));
+        assert_eq!(of("run/endpoints"), (0o700, 0, 0));
+        // The directory of the test is root's alone; a member of the group must come past it to be tried.
+        std::fs::set_permissions(daemon.directory.path(), std::fs::Permissions::from_mode(0o711))
+            .expect("mode");
+        let answers = |gid: u32| {
+            let script = "use IO::Socket::UNIX; exit(IO::Socket::UNIX->new(Peer => $ARGV[0]) ? 0 : 3)";
+            let mut client = Command::new("perl");
+            client.args(["-e", script]).arg(daemon.socket()).uid(65_534).gid(gid);
+            client.status().expect("perl runs").code()
+        };
+        assert_eq!(answers(gid), Some(0), "a member of the group");
+        assert_eq!(answers(65_534), Some(3), "somebody else");
     }
 }
 
@@ -102,7 +133,7 @@ fn a_variable_that_is_set_to_nothing_counts_as_not_given() {
     let Some(namespace) = namespace("a_variable_that_is_set_to_nothing_counts_as_not_given") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let mut command = daemon_command(&namespace, directory.path(), &["serve"]);
-    for name in ["HOST_INTERFACE", "MODE", "MTU", "LINK_GROUP", "LOG_FORMAT", "DEBUG"] {
+    for name in ["HOST_INTERFACE", "MODE", "MTU", "LINK_GROUP", "LOG_FORMAT", "DEBUG", "SOCKET_GROUP"] {
         command.env(format!("TRUNKLINE_{name}"), "");
     }
     let socket = directory.path().join("plugins/trunkline.sock");
@@ -129,6 +160,7 @@ fn wrong_flags_are_bad_usage() {
         ("--host-interface=a b", "--host-interface: \"a b\" is not an interface name"),
         ("--link-group=0", "--link-group"),
         ("--log-format=xml", "--log-format"),
+        ("--socket-group=no-such-group", "--socket-group: \"no-such-group\" is not a group of this host"),
         ("--no-such-flag", "--no-such-flag"),
     ] {
         let directory = tempfile::tempdir().expect("a directory");

@@ -12,6 +12,7 @@ use crate::kernel::netlink::NetlinkKernel;
 use crate::model::network::NetworkDefaults;
 use crate::server::listener::serve;
 use crate::server::socket::{BoundSocket, refuse_if_taken};
+use crate::server::socket_group::SocketGroup;
 use crate::store::Store;
 
 /// The daemon's flags. Each can be given in the environment instead; an empty variable counts as not given.
@@ -37,6 +38,9 @@ pub struct ServeArgs {
         default_value = "/run/docker/plugins/trunkline.sock"
     )]
     pub socket: PathBuf,
+    /// A group whose members may use the socket beside root, by name or number [default: none].
+    #[arg(long, value_name = "GROUP", env = "TRUNKLINE_SOCKET_GROUP")]
+    pub socket_group: Option<String>,
     /// Where networks are remembered across reboots.
     #[arg(long, value_name = "DIR", env = "TRUNKLINE_STATE_DIR", default_value = "/var/lib/trunkline")]
     pub state_dir: PathBuf,
@@ -75,11 +79,17 @@ pub enum ServeError {
     Failed(String),
 }
 
+/// What was given; nothing when that is nothing.
+fn given(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.is_empty())
+}
+
+fn usage(flag: &str, error: &dyn std::fmt::Display) -> ServeError {
+    ServeError::Usage(format!("--{flag}: {error}"))
+}
+
 impl ServeArgs {
     fn defaults(&self) -> Result<NetworkDefaults, ServeError> {
-        let usage =
-            |flag: &str, error: &dyn std::fmt::Display| ServeError::Usage(format!("--{flag}: {error}"));
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let host_interface = given(&self.host_interface).map(|name| name.parse()).transpose();
         let mode = given(&Some(self.mode.clone())).map(|mode| mode.parse()).transpose();
         let mtu = given(&self.mtu).map(|mtu| mtu.parse()).transpose();
@@ -90,6 +100,11 @@ impl ServeArgs {
         })
     }
 
+    fn group(&self) -> Result<Option<SocketGroup>, ServeError> {
+        let group = given(&self.socket_group).map(|group| group.parse()).transpose();
+        group.map_err(|error| usage("socket-group", &error))
+    }
+
     /// Runs the daemon until SIGTERM or SIGINT.
     ///
     /// # Errors
@@ -97,6 +112,7 @@ impl ServeArgs {
     pub async fn run(&self) -> Result<(), ServeError> {
         let failed = |error: &dyn std::fmt::Display| ServeError::Failed(error.to_string());
         let defaults = self.defaults()?;
+        let group = self.group()?;
         self.start_log();
         // Before anything slow, so that a signal at any moment is a clean stop.
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
@@ -120,7 +136,7 @@ impl ServeArgs {
             // What recovery has not come to, the next start does.
             () = &mut stop => return Ok(()),
         }
-        let socket = BoundSocket::bind(&self.socket).await.map_err(|error| failed(&error))?;
+        let socket = BoundSocket::bind(&self.socket, group).await.map_err(|error| failed(&error))?;
         info!(socket = %self.socket.display(), version = env!("CARGO_PKG_VERSION"), "listening");
         let tending = Arc::clone(&driver);
         tokio::spawn(async move {

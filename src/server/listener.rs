@@ -10,7 +10,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::patience::{PatientStream, RequestClock};
@@ -21,13 +20,15 @@ use crate::kernel::Kernel;
 
 /// How many connections are served at once; an engine uses one. Further ones wait in the socket's queue.
 const MAX_CONNECTIONS: usize = 256;
+/// Longest head of a request and largest buffer of a connection, in bytes. An engine's head has some hundred.
+const MAX_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a stop waits for requests that are on their way, and then for calls that run.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves the driver on a socket until `stop` is ready, then lets what runs finish: at most 4 s. The socket is closed
 /// first: a call that finds none is repeated by the engine as it was, and by then reaches the next daemon.
 pub async fn serve<K: Kernel>(socket: BoundSocket, driver: Arc<Driver<K>>, stop: impl Future<Output = ()>) {
-    let context = Context { driver, calls: TaskTracker::new() };
+    let context = Context::new(driver);
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
@@ -76,7 +77,8 @@ fn spawn_connection<K: Kernel>(
     let service = TowerToHyperService::new(warp::service(routes(context.clone(), clock.clone())));
     let io = TokioIo::new(PatientStream::new(stream, clock));
     // A client that closes its sending side still waits for its answer.
-    let connection = http1::Builder::new().half_close(true).serve_connection(io, service);
+    let connection =
+        http1::Builder::new().half_close(true).max_buf_size(MAX_BUFFER_BYTES).serve_connection(io, service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

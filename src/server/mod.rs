@@ -7,8 +7,10 @@
 pub mod call;
 pub mod client;
 mod dispatch;
+pub mod in_process;
 pub mod listener;
 mod patience;
 mod routes;
 pub mod socket;
+pub mod socket_group;
 pub mod wire;

@@ -4,6 +4,9 @@
 //! slow. A request that has begun must be whole within a bound: [`PatientStream`] starts the clock at its first byte,
 //! [`RequestClock::request_is_here`] stops it, and when it runs out the connection reads as broken. (hyper's own
 //! header timeout starts when a connection falls idle, and would close the engine's connection under its next call.)
+//!
+//! The start of a further request that comes in one read with the end of this one is not timed: a connection that
+//! stays there costs what an idle one does.
 
 use std::future::Future;
 use std::io;

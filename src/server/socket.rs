@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::socket_group::SocketGroup;
+
 /// Why the socket cannot be had.
 #[derive(Debug, Error)]
 pub enum SocketError {
@@ -51,34 +53,41 @@ struct SocketFile {
 }
 
 impl BoundSocket {
-    /// Listens on `path`, for root only (mode 0600). The directory is made when it is missing, and a socket on which
-    /// nobody answers is replaced.
+    /// Listens on `path`, for root only (mode 0600) or for a group as well (0660). The directory is made when it is
+    /// missing, and a socket on which nobody answers is replaced.
     ///
-    /// The socket is bound beside its place, given its mode, and renamed: at no moment can others connect to it, and
-    /// at no moment is there no socket where there was one.
+    /// The socket is bound in a directory that nobody else may enter, given its mode and group, and renamed: at no
+    /// moment can others connect to it, and at no moment is there no socket where there was one.
     ///
     /// # Errors
     /// When somebody answers there, when something else stands there, or when the system refuses.
-    pub async fn bind(path: &Path) -> Result<Self, SocketError> {
+    pub async fn bind(path: &Path, group: Option<SocketGroup>) -> Result<Self, SocketError> {
         let io_error =
             |action, path: &Path, source| SocketError::Io { action, path: path.to_owned(), source };
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-            made.map_err(|source| io_error("make the directory", directory, source))?;
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if let Some(directory) = directory {
+            make_directory(directory, group)
+                .map_err(|source| io_error("make the directory", directory, source))?;
         }
         refuse_if_taken(path).await?;
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        let _ = fs::remove_file(&beside);
-        let listener = UnixListener::bind(&beside).map_err(|source| io_error("listen on", path, source))?;
-        let placed = fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))
-            .and_then(|()| fs::symlink_metadata(&beside))
-            .and_then(|metadata| fs::rename(&beside, path).map(|()| metadata));
-        let metadata = placed.map_err(|source| {
-            let _ = fs::remove_file(&beside);
-            io_error("place the socket at", path, source)
-        })?;
-        let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
-        Ok(Self { listener, file })
+        // Names so short that a path which fits into a socket's address still does.
+        let private = directory.unwrap_or(Path::new(".")).join(format!(".{}", std::process::id()));
+        let _ = fs::remove_dir_all(&private);
+        let bound = fs::DirBuilder::new().mode(0o700).create(&private).and_then(|()| {
+            let beside = private.join("s");
+            let listener = UnixListener::bind(&beside)?;
+            if let Some(group) = group {
+                group.take(&beside)?;
+            }
+            let mode = if group.is_some() { 0o660 } else { 0o600 };
+            fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
+            let metadata = fs::symlink_metadata(&beside)?;
+            fs::rename(&beside, path)?;
+            Ok((listener, (metadata.dev(), metadata.ino())))
+        });
+        let _ = fs::remove_dir_all(&private);
+        let (listener, identity) = bound.map_err(|source| io_error("listen on", path, source))?;
+        Ok(Self { listener, file: SocketFile { path: path.to_owned(), identity } })
     }
 
     /// The socket's path.
@@ -94,6 +103,25 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Makes the directories that are missing, for root only (mode 0700), or so that the group may pass through (0710). One
+/// that exists is left as it is: it is somebody else's.
+fn make_directory(directory: &Path, group: Option<SocketGroup>) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    for path in missing.into_iter().rev().filter(|path| !path.as_os_str().is_empty()) {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => {}
+            // Made by another meanwhile.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
+            Err(error) => return Err(error),
+        }
+        if let Some(group) = group {
+            group.take(path)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o710))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a daemon could listen on `path`: asked before anything of a start is done, and again when it binds.
@@ -127,15 +155,15 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("run/docker/plugins/t.sock");
-        let first = BoundSocket::bind(&path).await.unwrap();
+        let first = BoundSocket::bind(&path, None).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let error = BoundSocket::bind(&path).await.unwrap_err().to_string();
+        let error = BoundSocket::bind(&path, None).await.unwrap_err().to_string();
         assert!(error.starts_with("another daemon listens on"), "{error}");
         drop(first);
         assert!(!path.exists());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "a dropped std listener leaves its file: the stale socket of a killed daemon");
-        let second = BoundSocket::bind(&path).await.unwrap();
+        let second = BoundSocket::bind(&path, None).await.unwrap();
         drop(second);
         assert!(!path.exists());
     }
@@ -145,13 +173,49 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("t.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(BoundSocket::bind(&path).await, Err(SocketError::NotASocket { .. })));
+        assert!(matches!(BoundSocket::bind(&path, None).await, Err(SocketError::NotASocket { .. })));
         fs::remove_file(&path).unwrap();
-        let bound = BoundSocket::bind(&path).await.unwrap();
+        let bound = BoundSocket::bind(&path, None).await.unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "another's").unwrap();
         drop(bound);
         assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_group_may_use_the_socket_and_pass_through_what_was_made_for_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let kept = temp.path().join("kept");
+        fs::DirBuilder::new().mode(0o755).create(&kept).unwrap();
+        let path = kept.join("docker/plugins/t.sock");
+        // Root may give files to any group, others to their own; nobody is told who runs the tests.
+        let own = fs::metadata(&kept).unwrap().gid();
+        let gid = if fs::metadata(&kept).unwrap().uid() == 0 { 54_321 } else { own };
+        let group = gid.to_string().parse().unwrap();
+        let bound = BoundSocket::bind(&path, Some(group)).await.unwrap();
+        let of = |path: &Path| {
+            let metadata = fs::metadata(path).unwrap();
+            (metadata.permissions().mode() & 0o7777, metadata.gid())
+        };
+        assert_eq!(of(&path), (0o660, gid));
+        assert_eq!(of(path.parent().unwrap()), (0o710, gid));
+        assert_eq!(of(&kept.join("docker")), (0o710, gid));
+        assert_eq!(of(&kept), (0o755, own), "what was there is left as it was");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "the private directory is gone");
+        drop(bound);
+        let _without = BoundSocket::bind(&path, None).await.unwrap();
+        assert_eq!(of(&path).0, 0o600);
+        assert_eq!(of(path.parent().unwrap()), (0o710, gid), "also when it is ours");
+    }
+
+    #[tokio::test]
+    async fn a_path_as_long_as_a_socket_may_have_works() {
+        let temp = tempfile::tempdir().unwrap();
+        // 108 bytes, of which the last is the end of the text (sockaddr_un).
+        let room = 107 - temp.path().as_os_str().len() - "/.sock".len();
+        let path = temp.path().join(format!("{}.sock", "t".repeat(room)));
+        let _bound = BoundSocket::bind(&path, None).await.unwrap();
+        UnixStream::connect(&path).await.unwrap();
     }
 }
