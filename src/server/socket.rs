@@ -67,7 +67,8 @@ impl BoundSocket {
             made.map_err(|source| io_error("make the directory", directory, source))?;
         }
         refuse_if_taken(path).await?;
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+        remove_leftovers(path).await;
+        let beside = place_beside(path, std::process::id());
         let _ = fs::remove_file(&beside);
         let listener = UnixListener::bind(&beside).map_err(|source| io_error("listen on", path, source))?;
         let placed = fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))
@@ -94,6 +95,27 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Removes what daemons left beside the socket that were killed before they had placed theirs. On one that is about to be
+/// placed somebody listens.
+async fn remove_leftovers(path: &Path) {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(directory.unwrap_or(Path::new("."))) else { return };
+    for beside in entries.flatten().map(|entry| entry.path()) {
+        let stem = beside.file_stem().map(Path::new);
+        let number = stem.and_then(Path::extension).and_then(|number| number.to_str()?.parse().ok());
+        let is_one =
+            number.is_some_and(|number| beside.file_name() == place_beside(path, number).file_name());
+        if is_one && refuse_if_taken(&beside).await.is_ok() {
+            let _ = fs::remove_file(&beside);
+        }
+    }
+}
+
+/// Where the socket of a process is until it is placed.
+fn place_beside(path: &Path, process: u32) -> PathBuf {
+    path.with_extension(format!("{process}.tmp"))
 }
 
 /// Whether a daemon could listen on `path`: asked before anything of a start is done, and again when it binds.
@@ -138,6 +160,27 @@ mod tests {
         let second = BoundSocket::bind(&path).await.unwrap();
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_start_left_beside_the_socket_is_removed() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = |name: &str| temp.path().join(name);
+        // Dropped, a listener of std leaves its file.
+        for stale in ["t.1.tmp", "t.4194304.tmp"] {
+            drop(std::os::unix::net::UnixListener::bind(file(stale)).unwrap());
+        }
+        let _starting = std::os::unix::net::UnixListener::bind(file("t.2.tmp")).unwrap();
+        for other in ["t.x.tmp", "u.1.tmp", "t.3.sock"] {
+            drop(std::os::unix::net::UnixListener::bind(file(other)).unwrap());
+        }
+        fs::write(file("t.5.tmp"), "no socket").unwrap();
+        let _bound = BoundSocket::bind(&file("t.sock")).await.unwrap();
+        let entries = fs::read_dir(temp.path()).unwrap();
+        let mut left: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["t.2.tmp", "t.3.sock", "t.5.tmp", "t.sock", "t.x.tmp", "u.1.tmp"]);
     }
 
     #[tokio::test]
