@@ -7,6 +7,7 @@ use ipnetwork::IpNetwork;
 
 use super::children::ChildError;
 use super::{Attachment, Driver, DriverError, Network, ParentError};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
@@ -54,6 +55,7 @@ impl<K: Kernel> Driver<K> {
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
         self.make_recorded_child(&network, &attachment, &mut endpoint, &before).await?;
+        failpoint::reached("join.made_and_recorded");
         self.endpoints.insert(endpoint.clone());
         self.interfaces.will_come(&endpoint.id);
         let spec = &network.record.spec;

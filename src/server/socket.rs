@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::failpoint;
+
 /// Why the socket cannot be had.
 #[derive(Debug, Error)]
 pub enum SocketError {
@@ -71,6 +73,7 @@ impl BoundSocket {
         let beside = place_beside(path, std::process::id());
         let _ = fs::remove_file(&beside);
         let listener = UnixListener::bind(&beside).map_err(|source| io_error("listen on", path, source))?;
+        failpoint::reached("socket.bound_beside");
         let placed = fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))
             .and_then(|()| fs::symlink_metadata(&beside))
             .and_then(|metadata| fs::rename(&beside, path).map(|()| metadata));
@@ -78,6 +81,7 @@ impl BoundSocket {
             let _ = fs::remove_file(&beside);
             io_error("place the socket at", path, source)
         })?;
+        failpoint::reached("socket.placed");
         let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
         Ok(Self { listener, file })
     }

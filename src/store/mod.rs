@@ -16,6 +16,7 @@ use thiserror::Error;
 pub use record_dir::{Begun, Loaded, Removed};
 use record_dir::{Durability, RecordDir};
 
+use crate::failpoint;
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::network::NetworkRecord;
@@ -56,6 +57,7 @@ impl Store {
             return Err(StoreError::new("use", state_dir, source));
         }
         let locks = [lock(state_dir)?, lock(run_dir)?];
+        failpoint::reached("store.locked");
         Ok(Self {
             networks: Arc::new(RecordDir::open(state_dir.join("networks"), Durability::Reboot)?),
             endpoints: Arc::new(RecordDir::open(run_dir.join("endpoints"), Durability::Process)?),

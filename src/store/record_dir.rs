@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::StoreError;
 use super::record_file::{self, Unreadable};
+use crate::failpoint;
 use crate::model::status::UnreadableRecord;
 
 /// What a record has to outlive.
@@ -88,6 +89,7 @@ impl RecordDir {
         let failed = |source| StoreError::new("write", &begun.file, source);
         let text = record_file::write(record).map_err(|error| failed(std::io::Error::other(error)))?;
         self.write_synced(&begun.beside, &text).map_err(failed)?;
+        failpoint::reached("store.written_beside");
         Ok(begun)
     }
 
@@ -115,6 +117,7 @@ impl RecordDir {
             false if self.remove_file(&file.with_extension(SET_ASIDE))? => Removed::SetAside,
             false => return Ok(Removed::Nothing),
         };
+        failpoint::reached("store.removed");
         self.sync().map_err(|source| StoreError::new("sync", &self.path, source))?;
         Ok(removed)
     }
@@ -142,6 +145,7 @@ impl RecordDir {
                 // Begun and never finished: what it would have replaced still holds.
                 Some("tmp") => {
                     let _ = fs::remove_file(&path);
+                    failpoint::reached("store.begun_record_removed");
                 }
                 Some("corrupt") => {
                     loaded.unreadable.push(unreadable(&path, "it is damaged, and was set aside"))
@@ -188,6 +192,7 @@ impl RecordDir {
     fn set_aside(&self, path: &Path, reason: &str) -> PathBuf {
         let aside = path.with_extension(SET_ASIDE);
         let outcome = fs::rename(path, &aside);
+        failpoint::reached("store.set_aside");
         warn!(path = %path.display(), reason, moved = outcome.is_ok(), "a damaged record is set aside");
         if outcome.is_ok() { aside } else { path.to_owned() }
     }
@@ -214,6 +219,7 @@ impl Begun {
     pub fn finish(self) -> Result<(), StoreError> {
         let renamed = fs::rename(&self.beside, &self.file);
         renamed.map_err(|source| StoreError::new("write", &self.file, source))?;
+        failpoint::reached("store.renamed");
         self.dir.sync().map_err(|source| {
             // Whether it would survive is not known, so it must not look saved: the caller undoes the rest.
             let _ = fs::remove_file(&self.file);

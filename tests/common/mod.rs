@@ -7,7 +7,8 @@ mod skip;
 
 pub use skip::skip;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -43,7 +44,9 @@ impl Namespace {
     /// A namespace with `eth1` and `eth2`, each with a far end, or the reason why there is none.
     pub fn new() -> Result<Self, String> {
         let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo ready; exec sleep 300"])
+            // It waits for input that never comes, and ends with this process, whose end closes the pipe.
+            .args(["--net", "sh", "-c", "echo ready; exec cat"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -67,6 +70,13 @@ impl Namespace {
     /// The file that stands for the namespace.
     pub fn path(&self) -> String {
         format!("/proc/{}/ns/net", self.holder.id())
+    }
+
+    /// The names of all links, as the kernel lists them for the namespace's process: without starting one.
+    pub fn link_names(&self) -> BTreeSet<String> {
+        let listed = std::fs::read_to_string(format!("/proc/{}/net/dev", self.holder.id())).expect("a list");
+        let names = listed.lines().filter_map(|line| line.split_once(':'));
+        names.map(|(name, _)| name.trim().to_owned()).collect()
     }
 
     /// A command that will run in the namespace.
@@ -131,9 +141,10 @@ impl Drop for Daemon {
     }
 }
 
-/// A command line of the daemon with paths in `directory`.
+/// A command line of the daemon with paths in `directory`. In the lab's machines the daemon is not where it was built.
 pub fn daemon_command(namespace: &Namespace, directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = namespace.command(env!("CARGO_BIN_EXE_trunkline"));
+    let elsewhere = std::env::var_os("TRUNKLINE_TEST_DAEMON");
+    let mut command = namespace.command(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_trunkline").into()));
     command
         .args(arguments)
         .env("TRUNKLINE_SOCKET", directory.join("plugins/trunkline.sock"))
@@ -262,8 +273,12 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self::on(UnixStream::connect(socket).expect("it listens"), PATIENCE)
+    }
+
+    /// On a stream, with the longest wait for an answer.
+    pub fn on(stream: UnixStream, patience: Duration) -> Self {
+        stream.set_read_timeout(Some(patience)).expect("a timeout");
         Self { stream: BufReader::new(stream) }
     }
 
@@ -283,14 +298,24 @@ impl Connection {
     }
 
     pub fn answer(&mut self) -> (u16, Value) {
+        self.try_answer().expect("an answer")
+    }
+
+    /// The answer, or how the connection ended without one.
+    pub fn try_answer(&mut self) -> std::io::Result<(u16, Value)> {
+        let cut_off = || Err(ErrorKind::UnexpectedEof.into());
         let mut line = String::new();
-        self.stream.read_line(&mut line).expect("a status line");
+        if self.stream.read_line(&mut line)? == 0 {
+            return cut_off();
+        }
         let status =
             line.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("{line:?}"));
         let mut length = 0;
         loop {
             let mut header = String::new();
-            self.stream.read_line(&mut header).expect("a header");
+            if self.stream.read_line(&mut header)? == 0 {
+                return cut_off();
+            }
             if header.trim().is_empty() {
                 break;
             }
@@ -301,7 +326,7 @@ impl Connection {
             }
         }
         let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {body:?}")))
+        self.stream.read_exact(&mut body)?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {body:?}"))))
     }
 }
