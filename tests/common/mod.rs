@@ -28,15 +28,17 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A network namespace, held by a process that does nothing.
+/// A network namespace, held by a process that does nothing, or by the thread that made it.
 pub struct Namespace {
-    holder: Child,
+    holder: Option<Child>,
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        if let Some(holder) = &mut self.holder {
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
     }
 }
 
@@ -54,33 +56,55 @@ impl Namespace {
         let mut line = String::new();
         let output = holder.stdout.take().expect("piped");
         let read = BufReader::new(output).read_line(&mut line);
-        let namespace = Self { holder };
+        let namespace = Self { holder: Some(holder) };
         if read.is_err() || line.trim() != "ready" {
             return Err("no network namespace can be made (not root?)".to_owned());
         }
-        for pair in ["link add eth1 type veth peer name far1", "link add eth2 type veth peer name far2"] {
-            namespace.ip(pair);
-        }
-        namespace.ip("link set far1 up");
-        namespace.ip("link set far2 up");
-        namespace.ip("link set eth1 up");
+        namespace.add_devices();
         Ok(namespace)
+    }
+
+    /// The same for this thread, which leaves the namespace that it was in: its commands start in it, and need no help of
+    /// another program. It is gone when the thread is, or makes another.
+    pub fn of_this_thread() -> Result<Self, String> {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| format!("no network namespace can be made ({errno})"))?;
+        let namespace = Self { holder: None };
+        namespace.add_devices();
+        Ok(namespace)
+    }
+
+    fn add_devices(&self) {
+        for pair in ["link add eth1 type veth peer name far1", "link add eth2 type veth peer name far2"] {
+            self.ip(pair);
+        }
+        self.ip("link set far1 up");
+        self.ip("link set far2 up");
+        self.ip("link set eth1 up");
     }
 
     /// The file that stands for the namespace.
     pub fn path(&self) -> String {
-        format!("/proc/{}/ns/net", self.holder.id())
+        format!("{}/ns/net", self.proc())
     }
 
-    /// The names of all links, as the kernel lists them for the namespace's process: without starting one.
+    /// Where /proc tells of it.
+    fn proc(&self) -> String {
+        self.holder.as_ref().map_or("/proc/thread-self".to_owned(), |holder| format!("/proc/{}", holder.id()))
+    }
+
+    /// The names of all links, without starting a program.
     pub fn link_names(&self) -> BTreeSet<String> {
-        let listed = std::fs::read_to_string(format!("/proc/{}/net/dev", self.holder.id())).expect("a list");
+        let listed = std::fs::read_to_string(format!("{}/net/dev", self.proc())).expect("a list");
         let names = listed.lines().filter_map(|line| line.split_once(':'));
         names.map(|(name, _)| name.trim().to_owned()).collect()
     }
 
     /// A command that will run in the namespace.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        if self.holder.is_none() {
+            return Command::new(program);
+        }
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg(program.as_ref());
         command

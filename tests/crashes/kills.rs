@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::common::skip;
 use super::steps::{endpoint_body, network_body};
-use super::world::{Outcome, PATIENCE, World, call};
+use super::world::{Outcome, PATIENCE, World, call, on_a_thread};
 
 /// A number below `bound`, at random.
 fn random(bound: usize) -> usize {
@@ -241,6 +241,10 @@ const TAGGED: Wishes = &[
 
 #[test]
 fn the_daemon_is_killed_at_random_moments_under_load() {
+    on_a_thread(kill_under_load);
+}
+
+fn kill_under_load() {
     let test = "the_daemon_is_killed_at_random_moments_under_load";
     let mut world = match World::new() {
         Ok(world) => world,

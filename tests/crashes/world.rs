@@ -24,6 +24,12 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Does work on a thread of its own, which takes the namespace of its world along when it ends.
+pub fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let ended = std::thread::scope(|scope| scope.spawn(work).join());
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// What came of a call.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
@@ -62,8 +68,9 @@ impl Drop for World {
 }
 
 impl World {
+    /// A world of this thread, which leaves the one it was in.
     pub fn new() -> Result<Self, String> {
-        let namespace = Namespace::new()?;
+        let namespace = Namespace::of_this_thread()?;
         namespace.ip("link set eth2 up");
         // The same in every namespace, so that states can be compared.
         for (number, name) in ["eth1", "eth2", "far1", "far2"].iter().enumerate() {
@@ -182,6 +189,12 @@ impl World {
         state
     }
 
+    /// The names of all links and files: less than the state, and quick.
+    pub fn names(&self) -> Vec<String> {
+        let files = self.files().into_iter().map(|path| path.display().to_string());
+        self.namespace.link_names().into_iter().chain(files).collect()
+    }
+
     /// The daemon's files.
     pub fn files(&self) -> Vec<PathBuf> {
         fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -194,6 +207,7 @@ impl World {
         walk(self.directory.path(), &mut found);
         let ours = [self.path("log"), self.path("countdown")];
         found.retain(|path| !ours.contains(path));
+        found.sort();
         found
     }
 }
