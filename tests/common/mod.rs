@@ -88,6 +88,11 @@ impl Namespace {
         format!("{}/ns/net", self.proc())
     }
 
+    /// The process that holds it.
+    pub fn holder(&self) -> u32 {
+        self.holder.as_ref().expect("it has one").id()
+    }
+
     /// Where /proc tells of it.
     fn proc(&self) -> String {
         self.holder.as_ref().map_or("/proc/thread-self".to_owned(), |holder| format!("/proc/{}", holder.id()))

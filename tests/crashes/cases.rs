@@ -72,6 +72,12 @@ pub const CASES: &[Case] = &[
          ip link add name orphan1 link eth1 group 8021 type macvlan mode bridge",
         "start",
     ),
+    // A running container whose parent goes and comes back, and its end.
+    plain("create n1 host_iface=eth1; endpoint e1 n1; join e1 n1; fetch e1; unplug", "plug"),
+    plain(
+        "create n1 host_iface=eth1; endpoint e1 n1; join e1 n1; fetch e1; unplug; plug; leave e1 n1",
+        "unjoin e1 n1",
+    ),
     // VLAN devices: made for one network, shared, left, given up.
     vlan("", "create n1 host_iface=eth1 vlan=20"),
     vlan("create n1 host_iface=eth1.20", "create n2 host_iface=eth1 vlan=20"),

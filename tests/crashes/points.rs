@@ -65,6 +65,9 @@ struct Run {
 impl Run {
     fn new(case: &'static Case) -> Self {
         let mut world = World::new().expect("another namespace");
+        if case.before.contains("fetch") {
+            world.add_container();
+        }
         world.start();
         Self { case, world }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Map, Value, json};
 
 use super::common::network;
-use super::world::{Outcome, World, call};
+use super::world::{Outcome, World, call, wait_for};
 
 /// The id of an endpoint, whose link is then named `tl` and its first twelve digits.
 pub fn endpoint_id(name: &str) -> String {
@@ -31,7 +31,8 @@ pub fn endpoint_body(id: &str, network: &str, address: &str) -> Value {
     json!({"NetworkID": network, "EndpointID": id, "Interface": interface, "SandboxKey": "/nowhere", "Options": {}})
 }
 
-/// Takes a step. `create NET KEY=VALUE...`, `internal NET`, `delete NET`, `endpoint EP NET`, `join EP NET`,
+/// Takes a step. `fetch EP` moves a link into the world's container, as an engine does; `unplug` takes eth1
+/// away, `plug` brings it back and waits for what follows. `create NET KEY=VALUE...`, `internal NET`, `delete NET`, `endpoint EP NET`, `join EP NET`,
 /// `leave EP NET`, `unjoin EP NET` (DeleteEndpoint) are calls. `ip ...` is the administrator's. `stop` kills the daemon,
 /// `start` starts one (and kills that which is there), `forget` removes its directories; `cut NET` damages a record and
 /// `begin NET` leaves one half-written, as a power failure could.
@@ -55,8 +56,28 @@ pub fn take(world: &mut World, step: &str) -> Outcome {
                 _ => panic!("{step}"),
             };
             let host = 1 + name[1..].parse::<u8>().expect("a letter and a digit");
-            (method, endpoint_body(&endpoint_id(name), network, &format!("10.0.0.{host}/24")))
+            let mut body = endpoint_body(&endpoint_id(name), network, &format!("10.0.0.{host}/24"));
+            if let Some(container) = &world.container {
+                body["SandboxKey"] = container.path().into();
+            }
+            (method, body)
         }
+        ["fetch", name] => {
+            let container = world.container.as_ref().expect("a container");
+            let link = link_name(name);
+            world.namespace.ip(&format!("link set {link} netns {} name eth0", container.holder()));
+            for line in
+                ["addr add 10.0.0.2/24 dev eth0", "link set eth0 up", "route add default via 10.0.0.1"]
+            {
+                container.ip(line);
+            }
+            return done;
+        }
+        ["unplug"] => {
+            world.namespace.ip("link del eth1");
+            return done;
+        }
+        ["plug"] => return plug(world),
         ["ip", ..] => {
             world.namespace.ip(&step[3..]);
             return done;
@@ -89,6 +110,26 @@ pub fn take(world: &mut World, step: &str) -> Outcome {
     call(&world.socket(), method, &body)
 }
 
+/// The parent comes back, if it is not there; done when the container has its interface back, and that is on record.
+fn plug(world: &mut World) -> Outcome {
+    if world.namespace.try_ip("link add eth1 address 02:00:00:00:00:00 type veth peer name far1") {
+        world.namespace.ip("link set far1 address 02:00:00:00:00:02 up");
+        world.namespace.ip("link set eth1 up");
+    }
+    let parent = world.namespace.link("eth1")["ifindex"].to_string();
+    let record = world.path(&format!("run/endpoints/{}.json", endpoint_id("e1")));
+    let mut died = false;
+    wait_for("the interface to come back", || {
+        died = world.is_dead();
+        let is_recorded = || {
+            let text = fs::read_to_string(&record).unwrap_or_default();
+            text.contains(&format!("\"parent\":{parent},")) && text.contains("\"restored\":true")
+        };
+        died || is_recorded()
+    });
+    if died { Outcome::Lost } else { Outcome::Answered(json!({})) }
+}
+
 /// What an engine was told is there.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
@@ -117,6 +158,9 @@ impl Acknowledged {
                     all.joined.insert(name.to_owned());
                 }
                 ["unjoin", name, _] => all.without_endpoint(name),
+                ["fetch", name] => {
+                    all.joined.remove(name);
+                }
                 ["forget"] => all = Self::default(),
                 _ => {}
             }

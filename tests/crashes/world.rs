@@ -57,6 +57,8 @@ pub fn call(socket: &Path, method: &str, body: &Value) -> Outcome {
 /// A namespace with a daemon in it, and the daemon's directories.
 pub struct World {
     pub namespace: Namespace,
+    /// A container's, where the case has one.
+    pub container: Option<Namespace>,
     directory: tempfile::TempDir,
     daemon: Option<Child>,
 }
@@ -76,7 +78,17 @@ impl World {
         for (number, name) in ["eth1", "eth2", "far1", "far2"].iter().enumerate() {
             namespace.ip(&format!("link set {name} address 02:00:00:00:00:0{number}"));
         }
-        Ok(Self { namespace, directory: tempfile::tempdir().expect("a directory"), daemon: None })
+        let directory = tempfile::tempdir().expect("a directory");
+        Ok(Self { namespace, container: None, directory, daemon: None })
+    }
+
+    /// A container, which has nothing yet.
+    pub fn add_container(&mut self) {
+        let container = Namespace::new().expect("another namespace");
+        for device in ["eth1", "eth2"] {
+            container.ip(&format!("link del {device}"));
+        }
+        self.container = Some(container);
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
@@ -108,12 +120,17 @@ impl World {
         wait_for("the daemon to listen or to die", || {
             // There are points between the moment at which it can be connected to and the end of its start.
             listens = matches!(call(&socket, "GetCapabilities", &Value::Null), Outcome::Answered(_));
-            listens || self.daemon.as_mut().is_none_or(|it| it.try_wait().expect("a child").is_some())
+            listens || self.is_dead()
         });
         if !listens {
             self.reap();
         }
         listens
+    }
+
+    /// Whether there is no daemon, or one that died.
+    pub fn is_dead(&mut self) -> bool {
+        self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().expect("a child").is_some())
     }
 
     /// Starts a daemon that is to live.
@@ -171,18 +188,22 @@ impl World {
         answer
     }
 
-    /// Everything that is there: links with their properties, files, and what the endpoints' records say. The records
-    /// of networks hold the time of their creation, so only their names count.
+    /// Everything that is there: links with their properties, files, and what the endpoints' records say, less the
+    /// parent's number, and the interface as it was seen now or then. The records of networks hold the time of their
+    /// creation, so only their names count.
     pub fn state(&self) -> Vec<String> {
-        let listed = self.namespace.ip_json("addr show");
-        let links = listed.as_array().expect("a list of links").iter();
-        let mut state: Vec<_> = links.map(describe_link).collect();
+        let mut state = describe_links("", &self.namespace);
+        state.extend(self.container.iter().flat_map(|it| describe_links("container's ", it)));
         for file in self.files() {
             let name = file.strip_prefix(self.directory.path()).expect("below").display().to_string();
-            let says = match name.contains("/endpoints/") {
-                true => fs::read_to_string(&file).expect("text"),
-                false => String::new(),
-            };
+            let mut says = Value::Null;
+            if name.contains("/endpoints/") && name.ends_with(".json") {
+                let text = fs::read_to_string(&file).expect("text");
+                says = serde_json::from_str::<Value>(&text).expect("JSON")["record"].take();
+                for key in ["parent", "interface"] {
+                    says.as_object_mut().expect("a record").remove(key);
+                }
+            }
             state.push(format!("{name} {says}"));
         }
         state.sort();
@@ -192,7 +213,8 @@ impl World {
     /// The names of all links and files: less than the state, and quick.
     pub fn names(&self) -> Vec<String> {
         let files = self.files().into_iter().map(|path| path.display().to_string());
-        self.namespace.link_names().into_iter().chain(files).collect()
+        let of_container = self.container.iter().flat_map(Namespace::link_names);
+        self.namespace.link_names().into_iter().chain(of_container).chain(files).collect()
     }
 
     /// The daemon's files.
@@ -210,6 +232,12 @@ impl World {
         found.sort();
         found
     }
+}
+
+fn describe_links(whose: &str, namespace: &Namespace) -> Vec<String> {
+    let listed = namespace.ip_json("addr show");
+    let links = listed.as_array().expect("a list of links").iter();
+    links.map(|link| format!("{whose}{}", describe_link(link))).collect()
 }
 
 /// A link by what a user can see of it; not by its index, and not by whether there is a carrier, which comes late.
