@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod driver;
+mod failpoint;
 pub mod kernel;
 pub mod model;
 pub mod server;

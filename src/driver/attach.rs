@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::parent_error::ParentError;
 use super::resolve::{Target, check_base};
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind, NewLink, NewLinkKind, link_named};
 use crate::model::link_name::{DeviceName, LinkName};
 use crate::model::mode::Mode;
@@ -92,10 +93,12 @@ async fn bring_up<K: Kernel>(kernel: &K, link: &Link) -> Result<(), KernelError>
     if link.up {
         return Ok(());
     }
-    match kernel.set_up(link.index).await {
+    let outcome = match kernel.set_up(link.index).await {
         Err(_) => kernel.set_up(link.index).await,
         done => done,
-    }
+    };
+    failpoint::reached("attach.brought_up");
+    outcome
 }
 
 async fn find_or_make<K: Kernel>(
@@ -121,6 +124,7 @@ async fn find_or_make<K: Kernel>(
     // Making it is also the way to learn whether it exists: the kernel refuses a second device of one identity,
     // whatever its name, at a hundredth of what looking through all links costs.
     let outcome = kernel.add_link(&new).await;
+    failpoint::reached("device.vlan_made");
     let existed = matches!(&outcome, Err(error) if error.is(Errno::EEXIST));
     // Whatever else the kernel answered: if the device is there, it serves.
     let found = find_made(kernel, &name, below.index, tag).await?;
@@ -163,6 +167,7 @@ async fn name_in_full<K: Kernel>(kernel: &K, device: &Link, whole_name: Option<D
     if let Err(error) = kernel.add_alternative_name(device.index, &whole_name).await {
         warn!(%error, device = device.name, "the device goes without its whole name");
     }
+    failpoint::reached("device.named_in_full");
 }
 
 /// Whether a VLAN device is as the options ask; what they do not ask is not looked at.
@@ -205,6 +210,7 @@ pub(super) async fn ensure_dummy<K: Kernel>(
 ) -> Result<Link, ParentError> {
     let new = NewLink { name: name.clone(), group, mtu, mac: None, up: true, kind: NewLinkKind::Dummy };
     let outcome = kernel.add_link(&new).await;
+    failpoint::reached("device.dummy_made");
     let existed = matches!(&outcome, Err(error) if error.is(Errno::EEXIST));
     match (link_named(kernel, name).await?, outcome) {
         (Some(link), _) if link.kind == LinkKind::Dummy && link.group == group => {

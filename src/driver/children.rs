@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::attach::remove;
 use super::{Attachment, Driver, DriverError, Network};
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, NewLink, NewLinkKind, link_named};
 use crate::model::endpoint::EndpointRecord;
 use crate::model::link_name::LinkName;
@@ -38,7 +39,10 @@ impl<K: Kernel> Driver<K> {
         let mut attempt = 1;
         loop {
             let error = match self.kernel.add_link(&new).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    failpoint::reached("child.made");
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             if error.is(Errno::EEXIST) {
@@ -108,6 +112,7 @@ impl<K: Kernel> Driver<K> {
         }
         debug!(link = link.name, endpoint = endpoint.id.short(), "a leftover link is replaced");
         remove(&self.kernel, link.index).await.map_err(refused)?;
+        failpoint::reached("child.leftover_removed");
         Ok(Leftover::Removed)
     }
 

@@ -3,6 +3,7 @@
 use ipnetwork::IpNetwork;
 
 use super::{Creation, Driver, DriverError};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::model::endpoint::{EndpointRecord, choose_mac};
 use crate::model::ids::{EndpointId, NetworkId};
@@ -81,6 +82,7 @@ impl<K: Kernel> Driver<K> {
         };
         self.check_conflicts(&network, &record).await?;
         self.store.save_endpoint(&record).await?;
+        failpoint::reached("create_endpoint.recorded");
         self.endpoints.insert(record);
         Ok(Chosen { mac: chosen, creation: Creation::New })
     }

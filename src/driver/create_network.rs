@@ -9,6 +9,7 @@ use super::attach::{Asked, Made, ensure, ensure_dummy};
 use super::parents::{AttachmentId, ClaimConflict, Reservation, Root};
 use super::resolve::{Target, check_parent, resolve};
 use super::{Attachment, Driver, DriverError, Network, ParentError, Place};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::model::address::AddressPools;
 use crate::model::ids::NetworkId;
@@ -64,17 +65,20 @@ impl<K: Kernel> Driver<K> {
         let record = NetworkRecord { id: id.clone(), created_ms: now_ms(), spec };
         let (target, _gate) = self.enter_parent(&record).await?;
         let reservation = self.reserve(&record, target.as_ref())?;
+        failpoint::reached("create_network.claimed");
         let mut made = Vec::new();
         let may_probe = reservation.is_first();
         let outcome = self.make_attachment(&record, target.as_ref(), may_probe, &mut made).await;
         let saved = match outcome {
             Ok(attachment) => {
+                failpoint::reached("create_network.attached");
                 self.store.save_network(&record).await.map(|()| attachment).map_err(DriverError::from)
             }
             Err(error) => Err(error.into()),
         };
         match saved {
             Ok(attachment) => {
+                failpoint::reached("create_network.recorded");
                 reservation.commit();
                 self.networks.insert(id, Network::new(record, Place::Attached(attachment)));
                 Ok(Creation::New)
@@ -82,6 +86,7 @@ impl<K: Kernel> Driver<K> {
             Err(error) => {
                 let id = reservation.id().clone();
                 drop(reservation);
+                failpoint::reached("create_network.refused");
                 self.undo(&id, &record.id, &made).await;
                 Err(error)
             }

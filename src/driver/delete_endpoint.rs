@@ -1,6 +1,7 @@
 //! Leave and DeleteEndpoint: the end of a container's attachment.
 
 use super::{Driver, DriverError};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::model::ids::EndpointId;
 use crate::model::link_name::LinkName;
@@ -41,6 +42,7 @@ impl<K: Kernel> Driver<K> {
                 outcome = Err(error.into());
             }
         }
+        failpoint::reached("delete_endpoint.link_removed");
         if let Some(record) = in_container {
             self.take_back_interface(&record).await;
         }
@@ -48,6 +50,7 @@ impl<K: Kernel> Driver<K> {
         self.endpoints.remove(id);
         // Without its record the link is a leftover that a sweep finds.
         let removed = self.store.remove_endpoint(id).await.map_err(DriverError::from);
+        failpoint::reached("delete_endpoint.record_removed");
         outcome.and(removed)
     }
 

@@ -4,6 +4,7 @@ use tracing::warn;
 
 use super::parents::Root;
 use super::{Attachment, Driver, DriverError, Network};
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkKind};
 use crate::model::ids::NetworkId;
 use crate::store::Removed;
@@ -17,9 +18,11 @@ impl<K: Kernel> Driver<K> {
     pub async fn delete_network(&self, id: &NetworkId) -> Result<(), DriverError> {
         // Before any gate of the network: an endpoint's gate comes first (see gates.rs).
         self.forget_endpoints_of(id).await;
+        failpoint::reached("delete_network.endpoints_removed");
         let _change = self.begin_change().await;
         let _alone = self.network_gates.enter(id).await;
         let removed = self.store.remove_network(id).await;
+        failpoint::reached("delete_network.record_removed");
         match &removed {
             Ok(Removed::Nothing) => {}
             Ok(_) => self.tidiness.network_is_gone(id),
@@ -43,6 +46,7 @@ impl<K: Kernel> Driver<K> {
         };
         let _gate = self.parent_gates.enter(&claim.root).await;
         self.parents.release(&claim, id);
+        failpoint::reached("delete_network.released");
         let Some(attachment) = network.attachment() else {
             self.tidiness.is_untidy();
             return Ok(());

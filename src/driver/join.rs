@@ -7,10 +7,12 @@ use ipnetwork::IpNetwork;
 
 use super::children::ChildError;
 use super::{Attachment, Driver, DriverError, Network, ParentError};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::link_name::{InterfacePrefix, LinkName};
+use crate::store::Begun;
 
 /// What the engine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +54,8 @@ impl<K: Kernel> Driver<K> {
         endpoint.parent = Some(attachment.index.0);
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
-        if let Err(error) = self.make_recorded_child(&network, &attachment, &mut endpoint, &before).await {
-            // Only an endpoint whose link was made has a sandbox: the link of that name is a stranger's otherwise.
-            if endpoint != before {
-                self.store.save_endpoint(&before).await?;
-            }
-            return Err(error);
-        }
+        self.make_recorded_child(&network, &attachment, &mut endpoint, &before).await?;
+        failpoint::reached("join.made_and_recorded");
         self.endpoints.join(endpoint.clone());
         self.interfaces.will_come(&endpoint.id);
         let spec = &network.record.spec;
@@ -68,7 +65,8 @@ impl<K: Kernel> Driver<K> {
         Ok(Joined { link: endpoint.link, prefix, ifname: endpoint.ifname, gateway, gateway_v6, routed })
     }
 
-    /// Makes the link, and writes the record while the kernel works, if it says anything new.
+    /// Makes the link. If its record says anything new, that is written while the kernel works, and takes the old one's
+    /// place when the link is there: a record with a sandbox makes the link of that name ours.
     async fn make_recorded_child(
         &self,
         network: &Arc<Network>,
@@ -77,27 +75,29 @@ impl<K: Kernel> Driver<K> {
         before: &EndpointRecord,
     ) -> Result<(), DriverError> {
         let new = &*endpoint;
-        let save = async { if new == before { Ok(()) } else { self.store.save_endpoint(new).await } };
-        let (made, saved) = tokio::join!(self.make_child(network, attachment, new), save);
-        if let Err(error) = saved {
-            if made.is_ok() {
-                self.remove_child(&endpoint.link, None).await?;
-            }
-            return Err(error.into());
-        }
-        match made {
-            Ok(()) => Ok(()),
-            Err(ChildError::Refused(error)) => Err(error),
+        let begin =
+            async { if new == before { Ok(None) } else { self.store.begin_endpoint(new).await.map(Some) } };
+        let (made, begun) = tokio::join!(self.make_child(network, attachment, new), begin);
+        let begun = match made {
+            Ok(()) => begun,
+            Err(ChildError::Refused(error)) => return Err(error),
             Err(ChildError::ParentGone) => {
+                drop(begun);
                 let attachment = self.reattach(network).await?;
                 endpoint.parent = Some(attachment.index.0);
-                self.store.save_endpoint(endpoint).await?;
+                let begun = self.store.begin_endpoint(endpoint).await?;
                 self.make_child(network, &attachment, endpoint).await.map_err(|error| match error {
                     ChildError::Refused(error) => error,
                     ChildError::ParentGone => ParentError::Unsteady { asked: attachment.name }.into(),
-                })
+                })?;
+                Ok(Some(begun))
             }
+        };
+        if let Err(error) = begun.and_then(|begun| begun.map_or(Ok(()), Begun::finish)) {
+            self.remove_child(&endpoint.link, None).await?;
+            return Err(error.into());
         }
+        Ok(())
     }
 
     async fn attachment_of(&self, network: &Arc<Network>) -> Result<Attachment, DriverError> {

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 
 use super::attach::remove;
 use super::parent_error::ParentError;
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkKind, NewLink, NewLinkKind, link_named};
 use crate::model::link_name::LinkName;
 use crate::model::mode::{MacvlanMode, Mode};
@@ -68,7 +69,12 @@ impl Prober {
             outcome = kernel.add_link(&new).await;
         }
         match outcome {
-            Ok(()) => self.remove_probe(kernel).await.map(|()| Occupant::Nobody),
+            Ok(()) => {
+                failpoint::reached("probe.made");
+                self.remove_probe(kernel).await?;
+                failpoint::reached("probe.removed");
+                Ok(Occupant::Nobody)
+            }
             Err(error) if error.is(Errno::EBUSY) => Ok(Occupant::OtherHandler),
             Err(error) if error.is(Errno::EINVAL) => Ok(Occupant::Macvlan),
             Err(error) => {
@@ -188,6 +194,7 @@ impl Prober {
         }
         for child in above {
             remove(kernel, child.index).await?;
+            failpoint::reached("device.child_removed");
         }
         let found = self.probe_patiently(kernel, device, MacvlanMode::Passthru).await?;
         Ok(if found == Occupant::Nobody { Stands::Nothing } else { Stands::Hidden })

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::parents::AttachmentId;
 use super::{Attachment, Driver, DriverError, Network, Place};
+use crate::failpoint;
 use crate::kernel::Kernel;
 use crate::store::StoreError;
 
@@ -36,6 +37,7 @@ impl<K: Kernel> Driver<K> {
             let place = Place::Waiting { claim: None, reason: "it has just been read".to_owned() };
             self.networks.insert(record.id.clone(), Network::new(record, place));
         }
+        failpoint::reached("recover.loaded");
         // Every claim before any device, so that a device is made with what all of its networks ask of it.
         for network in self.waiting_networks() {
             if let Err(error) = self.claim_again(&network).await {
@@ -48,7 +50,9 @@ impl<K: Kernel> Driver<K> {
             }
         }
         self.attach_waiting().await;
+        failpoint::reached("recover.attached");
         self.sweep().await;
+        failpoint::reached("recover.swept");
         let waiting = self.waiting_networks().len();
         let recovery = Recovery { attached: self.networks.len() - waiting, waiting };
         info!(networks = recovery.attached, waiting, "networks recovered");
@@ -115,6 +119,7 @@ impl<K: Kernel> Driver<K> {
         let id = reservation.id().clone();
         // Whatever came of it: what the network is to be attached to is known, so it is its own.
         reservation.commit();
+        failpoint::reached("reattach.made");
         match outcome {
             Ok(attachment) => {
                 self.move_in(network, &attachment);

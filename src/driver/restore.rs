@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::interfaces::find;
 use super::{Attachment, Driver, DriverError, Network};
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, LinkIndex, Sandbox, SandboxView};
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::EndpointId;
@@ -96,12 +97,14 @@ impl<K: Kernel> Driver<K> {
         if !record.restored {
             record.restored = true;
             self.store.save_endpoint(&record).await?;
+            failpoint::reached("restore.intended");
             self.endpoints.insert(record.clone());
         }
         if find(&view, &record, attachment.index).is_none() {
             self.check_conflicts(network, &record).await?;
             self.check_port_is_ours(network, attachment, &record.id).await?;
             self.make_child_in(&sandbox, network, attachment, &record, &interface).await?;
+            failpoint::reached("restore.made");
             view = sandbox.look().await?;
         }
         let Some(link) = find(&view, &record, attachment.index) else {
@@ -109,6 +112,7 @@ impl<K: Kernel> Driver<K> {
             return Err(RestoreError::NameTaken { name });
         };
         self.complete(&sandbox, link.index, &interface).await?;
+        failpoint::reached("restore.completed");
         record.parent = Some(attachment.index.0);
         self.store.save_endpoint(&record).await?;
         self.endpoints.insert(record);
@@ -154,6 +158,7 @@ impl<K: Kernel> Driver<K> {
             missing = unless_there(sandbox.add_address(index, address).await).err().or(missing);
         }
         missing = sandbox.set_up(index).await.err().or(missing);
+        failpoint::reached("restore.brought_up");
         for route in interface.routes_in_order() {
             missing = unless_there(sandbox.add_route(index, route).await).err().or(missing);
         }
@@ -174,6 +179,7 @@ impl<K: Kernel> Driver<K> {
                 if let Err(error) = sandbox.delete_link(link.index).await {
                     warn!(%error, endpoint = record.id.short(), "an interface is left in its container");
                 }
+                failpoint::reached("restore.taken_back");
                 return;
             }
         }

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::Driver;
 use super::attach::remove;
 use super::occupancy::Stands;
+use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind};
 use crate::model::ids::NetworkId;
 use crate::model::status::UnreadableRecord;
@@ -160,6 +161,7 @@ impl<K: Kernel> Driver<K> {
         for link in ours.iter().filter(|link| link.is_child() && !has_endpoint(link)) {
             info!(link = link.name, "a container's link without an endpoint is removed");
             outcome = remove(&self.kernel, link.index).await.and(outcome);
+            failpoint::reached("sweep.child_removed");
         }
         let wanted = self.wanted_devices(&links);
         let is_device = |link: &Link| matches!(link.kind, LinkKind::Vlan { .. } | LinkKind::Dummy);
@@ -200,7 +202,9 @@ impl<K: Kernel> Driver<K> {
     ) -> Result<bool, KernelError> {
         match self.prober(network).stands_on(&self.kernel, device).await? {
             Stands::Nothing => {
+                failpoint::reached("device.found_free");
                 remove(&self.kernel, device.index).await?;
+                failpoint::reached("device.removed");
                 info!(device = device.name, "device without users removed");
                 Ok(true)
             }
@@ -221,6 +225,7 @@ impl<K: Kernel> Driver<K> {
     async fn give_up(&self, device: &Link, what: &str) -> Result<bool, KernelError> {
         warn!(device = device.name, "{what}: the device is left, and no longer trunkline's");
         self.kernel.set_group(device.index, 0).await?;
+        failpoint::reached("device.given_up");
         Ok(false)
     }
 

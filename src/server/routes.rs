@@ -18,6 +18,7 @@ use super::dispatch::{Done, dispatch};
 use super::patience::RequestClock;
 use super::wire::ErrorResponse;
 use crate::driver::Driver;
+use crate::failpoint;
 use crate::kernel::Kernel;
 
 /// Longest body, in bytes. Engines send some hundred.
@@ -216,6 +217,7 @@ async fn run<K: Kernel>(context: &Context<K>, method: Method, call: Call) -> Ans
             warn!("done too late, and taken back");
             return dispatch(&driver, undo).await.map(|done| done.answer);
         }
+        failpoint::reached("call.done");
         let ms = started.elapsed().as_secs_f64() * 1e3;
         match &outcome {
             Ok(_) => debug!(ms, "done"),

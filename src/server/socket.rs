@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::socket_group::SocketGroup;
+use crate::failpoint;
 
 /// Why the socket cannot be had.
 #[derive(Debug, Error)]
@@ -70,12 +72,14 @@ impl BoundSocket {
                 .map_err(|source| io_error("make the directory", directory, source))?;
         }
         refuse_if_taken(path).await?;
+        remove_leftovers(directory.unwrap_or(Path::new("."))).await;
         // Names so short that a path which fits into a socket's address still does.
         let private = directory.unwrap_or(Path::new(".")).join(format!(".{}", std::process::id()));
-        let _ = fs::remove_dir_all(&private);
+        remove_private(&private);
         let bound = fs::DirBuilder::new().mode(0o700).create(&private).and_then(|()| {
-            let beside = private.join("s");
+            let beside = private.join(BESIDE);
             let listener = UnixListener::bind(&beside)?;
+            failpoint::reached("socket.bound_beside");
             if let Some(group) = group {
                 group.take(&beside)?;
             }
@@ -83,9 +87,10 @@ impl BoundSocket {
             fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
             let metadata = fs::symlink_metadata(&beside)?;
             fs::rename(&beside, path)?;
+            failpoint::reached("socket.placed");
             Ok((listener, (metadata.dev(), metadata.ino())))
         });
-        let _ = fs::remove_dir_all(&private);
+        remove_private(&private);
         let (listener, identity) = bound.map_err(|source| io_error("listen on", path, source))?;
         Ok(Self { listener, file: SocketFile { path: path.to_owned(), identity } })
     }
@@ -103,6 +108,40 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// The socket's name in its private directory, until it is placed.
+const BESIDE: &str = "s";
+/// How old an empty private directory is left: another daemon may be about to listen in it.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Removes what daemons left beside the socket that were killed while they placed theirs.
+async fn remove_leftovers(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let is_private = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
+        name.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    for private in entries.flatten().map(|entry| entry.path()).filter(is_private) {
+        let beside = private.join(BESIDE);
+        let age = fs::symlink_metadata(&private).and_then(|metadata| metadata.modified()).ok();
+        let is_old = age.and_then(|age| age.elapsed().ok()).is_some_and(|age| age > FRESH);
+        // On one that is about to be placed somebody listens.
+        let is_dead = fs::symlink_metadata(&beside).is_ok_and(|metadata| metadata.file_type().is_socket())
+            && refuse_if_taken(&beside).await.is_ok();
+        if is_dead || is_old {
+            remove_private(&private);
+        }
+    }
+}
+
+/// Removes a private directory with the socket in it; one in which anything else stands is not one, and is left.
+fn remove_private(private: &Path) {
+    let beside = private.join(BESIDE);
+    if fs::symlink_metadata(&beside).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        let _ = fs::remove_file(&beside);
+    }
+    let _ = fs::remove_dir(private);
 }
 
 /// Makes the directories that are missing, for root only (mode 0700), or so that the group may pass through (0710). One
@@ -166,6 +205,30 @@ mod tests {
         let second = BoundSocket::bind(&path, None).await.unwrap();
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_start_left_beside_the_socket_is_removed() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = |name: &str| temp.path().join(name);
+        let listen = |private: &str| {
+            fs::create_dir(file(private)).unwrap();
+            std::os::unix::net::UnixListener::bind(file(private).join(BESIDE)).unwrap()
+        };
+        // Dropped, a listener of std leaves its file.
+        for stale in [".1", ".4194304", ".x"] {
+            drop(listen(stale));
+        }
+        let _starting = listen(".2");
+        fs::create_dir(file(".3")).unwrap();
+        fs::create_dir(file(".4")).unwrap();
+        fs::write(file(".4").join(BESIDE), "no socket").unwrap();
+        let _bound = BoundSocket::bind(&file("t.sock"), None).await.unwrap();
+        let entries = fs::read_dir(temp.path()).unwrap();
+        let mut left: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, [".2", ".3", ".4", ".x", "t.sock"]);
     }
 
     #[tokio::test]

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;
 
+pub use record_dir::{Begun, Loaded, Removed};
 use record_dir::{Durability, RecordDir};
-pub use record_dir::{Loaded, Removed};
 
+use crate::failpoint;
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::network::NetworkRecord;
@@ -56,6 +57,7 @@ impl Store {
             return Err(StoreError::new("use", state_dir, source));
         }
         let locks = [lock(state_dir)?, lock(run_dir)?];
+        failpoint::reached("store.locked");
         Ok(Self {
             networks: Arc::new(RecordDir::open(state_dir.join("networks"), Durability::Reboot)?),
             endpoints: Arc::new(RecordDir::open(run_dir.join("endpoints"), Durability::Process)?),
@@ -95,6 +97,16 @@ impl Store {
     pub async fn save_endpoint(&self, record: &EndpointRecord) -> Result<(), StoreError> {
         let record = record.clone();
         on_disk(&self.endpoints, move |dir| dir.save(record.id.as_str(), &record)).await
+    }
+
+    /// Writes an endpoint, but for the last step: nothing has changed until [`Begun::finish`]. The caller sees to it that
+    /// nobody else writes the same endpoint meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::save_network`].
+    pub async fn begin_endpoint(&self, record: &EndpointRecord) -> Result<Begun, StoreError> {
+        let record = record.clone();
+        on_disk(&self.endpoints, move |dir| dir.begin(record.id.as_str(), &record)).await
     }
 
     /// Removes a network's record, if there is one, also one that was set aside as damaged.

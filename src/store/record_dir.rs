@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::StoreError;
 use super::record_file::{self, Unreadable};
+use crate::failpoint;
 use crate::model::status::UnreadableRecord;
 
 /// What a record has to outlive.
@@ -46,7 +47,7 @@ pub struct Loaded<T> {
 }
 
 /// A directory of records of one sort. Ids are checked before they get here, so they are safe as file names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RecordDir {
     path: PathBuf,
     durability: Durability,
@@ -78,21 +79,18 @@ impl RecordDir {
 
     /// Writes beside, syncs, renames, syncs the directory: at every moment the old record is there or the new one.
     pub(super) fn save<T: Serialize>(&self, id: &str, record: &T) -> Result<(), StoreError> {
-        let file = self.file(id);
-        let beside = self.path.join(format!("{id}.tmp"));
-        let text = record_file::write(record)
-            .map_err(|error| StoreError::new("write", &file, std::io::Error::other(error)))?;
-        let written = self.write_synced(&beside, &text).and_then(|()| fs::rename(&beside, &file));
-        if let Err(source) = written {
-            let _ = fs::remove_file(&beside);
-            return Err(StoreError::new("write", &file, source));
-        }
-        if let Err(source) = self.sync() {
-            // Whether it would survive is not known, so it must not look saved: the caller undoes the rest.
-            let _ = fs::remove_file(&file);
-            return Err(StoreError::new("sync", &self.path, source));
-        }
-        Ok(())
+        self.begin(id, record)?.finish()
+    }
+
+    /// Writes beside and syncs. The caller sees to it that nobody else writes the same record meanwhile.
+    pub(super) fn begin<T: Serialize>(&self, id: &str, record: &T) -> Result<Begun, StoreError> {
+        let begun =
+            Begun { dir: self.clone(), file: self.file(id), beside: self.path.join(format!("{id}.tmp")) };
+        let failed = |source| StoreError::new("write", &begun.file, source);
+        let text = record_file::write(record).map_err(|error| failed(std::io::Error::other(error)))?;
+        self.write_synced(&begun.beside, &text).map_err(failed)?;
+        failpoint::reached("store.written_beside");
+        Ok(begun)
     }
 
     fn write_synced(&self, path: &Path, text: &[u8]) -> std::io::Result<()> {
@@ -119,6 +117,7 @@ impl RecordDir {
             false if self.remove_file(&file.with_extension(SET_ASIDE))? => Removed::SetAside,
             false => return Ok(Removed::Nothing),
         };
+        failpoint::reached("store.removed");
         self.sync().map_err(|source| StoreError::new("sync", &self.path, source))?;
         Ok(removed)
     }
@@ -144,7 +143,10 @@ impl RecordDir {
                     Err(unreadable) => loaded.unreadable.push(unreadable),
                 },
                 // Begun and never finished: what it would have replaced still holds.
-                Some("tmp") => drop(fs::remove_file(&path)),
+                Some("tmp") => {
+                    let _ = fs::remove_file(&path);
+                    failpoint::reached("store.begun_record_removed");
+                }
                 Some("corrupt") => {
                     loaded.unreadable.push(unreadable(&path, "it is damaged, and was set aside"))
                 }
@@ -190,6 +192,7 @@ impl RecordDir {
     fn set_aside(&self, path: &Path, reason: &str) -> PathBuf {
         let aside = path.with_extension(SET_ASIDE);
         let outcome = fs::rename(path, &aside);
+        failpoint::reached("store.set_aside");
         warn!(path = %path.display(), reason, moved = outcome.is_ok(), "a damaged record is set aside");
         if outcome.is_ok() { aside } else { path.to_owned() }
     }
@@ -197,6 +200,39 @@ impl RecordDir {
 
 fn unreadable(path: &Path, reason: &str) -> UnreadableRecord {
     UnreadableRecord { path: path.display().to_string(), reason: reason.to_owned() }
+}
+
+/// A record that is written and not yet in its place. Dropped, it is as if it had never been.
+#[derive(Debug)]
+#[must_use = "a record that is begun and dropped is gone"]
+pub struct Begun {
+    dir: RecordDir,
+    file: PathBuf,
+    beside: PathBuf,
+}
+
+impl Begun {
+    /// Puts the record into its place. On the disk, which this may wait for, where the record has to outlive a reboot.
+    ///
+    /// # Errors
+    /// When the disk is full, read-only or broken.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let renamed = fs::rename(&self.beside, &self.file);
+        renamed.map_err(|source| StoreError::new("write", &self.file, source))?;
+        failpoint::reached("store.renamed");
+        self.dir.sync().map_err(|source| {
+            // Whether it would survive is not known, so it must not look saved: the caller undoes the rest.
+            let _ = fs::remove_file(&self.file);
+            StoreError::new("sync", &self.dir.path, source)
+        })
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // Of a record that is in its place there is nothing beside.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +263,10 @@ mod tests {
         (loaded.records, loaded.unreadable.len())
     }
 
+    fn read(dir: &RecordDir, id: &str) -> Sample {
+        record_file::read(&fs::read(dir.file(id)).unwrap()).unwrap()
+    }
+
     #[test]
     fn records_come_and_go() {
         let (_temp, dir) = dir();
@@ -239,6 +279,20 @@ mod tests {
         assert_eq!(load(&dir), (vec![sample("two")], 0));
         let mode = fs::metadata(&dir.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_record_that_is_begun_is_none_until_it_is_finished() {
+        let (_temp, dir) = dir();
+        dir.save("one", &sample("one")).unwrap();
+        let newer = Sample { vlan: 30, ..sample("one") };
+        drop(dir.begin("one", &newer).unwrap());
+        assert_eq!(fs::read_dir(&dir.path).unwrap().count(), 1);
+        let begun = dir.begin("one", &newer).unwrap();
+        assert_eq!(read(&dir, "one"), sample("one"));
+        begun.finish().unwrap();
+        assert_eq!(load(&dir), (vec![newer], 0));
+        assert_eq!(fs::read_dir(&dir.path).unwrap().count(), 1);
     }
 
     #[test]

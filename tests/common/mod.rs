@@ -7,7 +7,8 @@ mod skip;
 
 pub use skip::skip;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -27,15 +28,17 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A network namespace, held by a process that does nothing.
+/// A network namespace, held by a process that does nothing, or by the thread that made it.
 pub struct Namespace {
-    holder: Child,
+    holder: Option<Child>,
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        if let Some(holder) = &mut self.holder {
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
     }
 }
 
@@ -43,7 +46,9 @@ impl Namespace {
     /// A namespace with `eth1` and `eth2`, each with a far end, or the reason why there is none.
     pub fn new() -> Result<Self, String> {
         let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo ready; exec sleep 300"])
+            // It waits for input that never comes, and ends with this process, whose end closes the pipe.
+            .args(["--net", "sh", "-c", "echo ready; exec cat"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -51,26 +56,60 @@ impl Namespace {
         let mut line = String::new();
         let output = holder.stdout.take().expect("piped");
         let read = BufReader::new(output).read_line(&mut line);
-        let namespace = Self { holder };
+        let namespace = Self { holder: Some(holder) };
         if read.is_err() || line.trim() != "ready" {
             return Err("no network namespace can be made (not root?)".to_owned());
         }
-        for pair in ["link add eth1 type veth peer name far1", "link add eth2 type veth peer name far2"] {
-            namespace.ip(pair);
-        }
-        namespace.ip("link set far1 up");
-        namespace.ip("link set far2 up");
-        namespace.ip("link set eth1 up");
+        namespace.add_devices();
         Ok(namespace)
+    }
+
+    /// The same for this thread, which leaves the namespace that it was in: its commands start in it, and need no help of
+    /// another program. It is gone when the thread is, or makes another.
+    pub fn of_this_thread() -> Result<Self, String> {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| format!("no network namespace can be made ({errno})"))?;
+        let namespace = Self { holder: None };
+        namespace.add_devices();
+        Ok(namespace)
+    }
+
+    fn add_devices(&self) {
+        for pair in ["link add eth1 type veth peer name far1", "link add eth2 type veth peer name far2"] {
+            self.ip(pair);
+        }
+        self.ip("link set far1 up");
+        self.ip("link set far2 up");
+        self.ip("link set eth1 up");
     }
 
     /// The file that stands for the namespace.
     pub fn path(&self) -> String {
-        format!("/proc/{}/ns/net", self.holder.id())
+        format!("{}/ns/net", self.proc())
+    }
+
+    /// The process that holds it.
+    pub fn holder(&self) -> u32 {
+        self.holder.as_ref().expect("it has one").id()
+    }
+
+    /// Where /proc tells of it.
+    fn proc(&self) -> String {
+        self.holder.as_ref().map_or("/proc/thread-self".to_owned(), |holder| format!("/proc/{}", holder.id()))
+    }
+
+    /// The names of all links, without starting a program.
+    pub fn link_names(&self) -> BTreeSet<String> {
+        let listed = std::fs::read_to_string(format!("{}/net/dev", self.proc())).expect("a list");
+        let names = listed.lines().filter_map(|line| line.split_once(':'));
+        names.map(|(name, _)| name.trim().to_owned()).collect()
     }
 
     /// A command that will run in the namespace.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        if self.holder.is_none() {
+            return Command::new(program);
+        }
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg(program.as_ref());
         command
@@ -131,9 +170,10 @@ impl Drop for Daemon {
     }
 }
 
-/// A command line of the daemon with paths in `directory`.
+/// A command line of the daemon with paths in `directory`. In the lab's machines the daemon is not where it was built.
 pub fn daemon_command(namespace: &Namespace, directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = namespace.command(env!("CARGO_BIN_EXE_trunkline"));
+    let elsewhere = std::env::var_os("TRUNKLINE_TEST_DAEMON");
+    let mut command = namespace.command(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_trunkline").into()));
     command
         .args(arguments)
         .env("TRUNKLINE_SOCKET", directory.join("plugins/trunkline.sock"))
@@ -262,8 +302,12 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self::on(UnixStream::connect(socket).expect("it listens"), PATIENCE)
+    }
+
+    /// On a stream, with the longest wait for an answer.
+    pub fn on(stream: UnixStream, patience: Duration) -> Self {
+        stream.set_read_timeout(Some(patience)).expect("a timeout");
         Self { stream: BufReader::new(stream) }
     }
 
@@ -283,14 +327,24 @@ impl Connection {
     }
 
     pub fn answer(&mut self) -> (u16, Value) {
+        self.try_answer().expect("an answer")
+    }
+
+    /// The answer, or how the connection ended without one.
+    pub fn try_answer(&mut self) -> std::io::Result<(u16, Value)> {
+        let cut_off = || Err(ErrorKind::UnexpectedEof.into());
         let mut line = String::new();
-        self.stream.read_line(&mut line).expect("a status line");
+        if self.stream.read_line(&mut line)? == 0 {
+            return cut_off();
+        }
         let status =
             line.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("{line:?}"));
         let mut length = 0;
         loop {
             let mut header = String::new();
-            self.stream.read_line(&mut header).expect("a header");
+            if self.stream.read_line(&mut header)? == 0 {
+                return cut_off();
+            }
             if header.trim().is_empty() {
                 break;
             }
@@ -301,7 +355,7 @@ impl Connection {
             }
         }
         let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("a body");
-        (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {body:?}")))
+        self.stream.read_exact(&mut body)?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {body:?}"))))
     }
 }

@@ -1,5 +1,7 @@
 //! The links of containers: made in one message, found again, and never mixed up.
 
+use std::time::Duration;
+
 use super::*;
 use crate::kernel::{NewLink, NewLinkKind};
 use crate::model::mac::MacAddress;
@@ -114,6 +116,28 @@ async fn a_strangers_device_of_the_same_name_on_the_same_parent_stays() {
     let rig = rig.restart().await;
     rig.delete_endpoint(E1).await.unwrap();
     assert_eq!(children(&rig).len(), 1, "it is not ours to remove");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_moment_of_a_join_makes_no_strangers_device_ours() {
+    for moment in (0..4000).step_by(250) {
+        let rig = rig_with_network(&[]).await;
+        let eth1 = rig.kernel.link_by_name(&"eth1".parse().unwrap()).await.unwrap().unwrap().index;
+        let mode = crate::model::mode::MacvlanMode::Bridge;
+        let kind = NewLinkKind::Macvlan { parent: eth1, mode, bcqueuelen: None };
+        let name = "tl15d75b4f4f6b".parse().unwrap();
+        rig.kernel
+            .add_link(&NewLink { name, group: 0, mtu: None, mac: None, up: false, kind })
+            .await
+            .unwrap();
+        rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+        rig.kernel.set_latency(Duration::from_secs(1));
+        let _ = tokio::time::timeout(Duration::from_millis(moment), rig.join(E1, "n1")).await;
+        rig.kernel.set_latency(Duration::ZERO);
+        let rig = rig.restart().await;
+        rig.delete_endpoint(E1).await.unwrap();
+        assert_eq!(children(&rig).len(), 1, "after {moment} ms: it is not ours to remove");
+    }
 }
 
 #[tokio::test(start_paused = true)]
