@@ -29,7 +29,7 @@ until_true() {
 
 # ---- engine and plugin
 
-start_engine() {
+launch_engine() {
   mkdir -p /tmp/docker
   [ -e "$engine_config" ] || echo '{}' >"$engine_config"
   # A shell in between, which ends at once: or this one would report the daemon's end when a scenario kills it.
@@ -38,7 +38,16 @@ start_engine() {
       --config-file "$engine_config" "$@" >>"$engine_log" 2>&1 &
     echo $! >/tmp/dockerd.id
   )
-  until_true 300 docker version
+}
+start_engine() {
+  launch_engine "$@"
+  until_true 300 engine_serves "$@"
+}
+# On a busy machine the engine may give up on its containerd, which it leaves 15 s to start. Then it is started again,
+# as an init system would.
+engine_serves() {
+  [ -d "/proc/$(cat /tmp/dockerd.id)" ] || launch_engine "$@"
+  docker version
 }
 
 # stop_process FILE SIGNAL: ends the process whose id is in FILE, and waits until it is gone.
@@ -290,6 +299,7 @@ reset_host() {
   [ -e /tmp/trunkline.id ] && [ -d "/proc/$(cat /tmp/trunkline.id)" ] || start_plugin
   [ -e /tmp/dockerd.id ] && [ -d "/proc/$(cat /tmp/dockerd.id)" ] || start_engine
   local leftover
+  until_true 300 engine_serves
   leftover=$(docker ps -a --format '{{.Names}}' | grep -vE '^h[12]$' || true)
   # shellcheck disable=SC2086
   [ -z "$leftover" ] || docker rm -f $leftover >/dev/null

@@ -3,10 +3,10 @@
 # away, and without a scenario's name only those in matrix_by_default are run.
 # shellcheck shell=bash
 
-# What stands for the others where time is short: the traffic over a killed plugin and engine, containers that end with
-# their engine, and a boot at which the parent is late.
+# What stands for the others where time is short: the traffic over the death of plugin and engine, and a boot at which
+# the parent is late.
 # shellcheck disable=SC2034 # read by guest
-matrix_by_default=(both_killed_live_restore engine_stopped reboot_with_a_late_parent)
+matrix_by_default=(both_killed_live_restore reboot_with_a_late_parent)
 
 # macvlan on the trunk itself, ipvlan on a VLAN device, macvlan on a VLAN device of trunkline's and on one made by hand.
 kinds=(macvlan ipvlan owned foreign)
