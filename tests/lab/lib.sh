@@ -7,6 +7,7 @@ lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$lab/trunk.sh"
 
 engine_log=/tmp/dockerd.log
+engine_config=/tmp/dockerd.json
 plugin_log=/tmp/trunkline.log
 plugin_socket=/run/docker/plugins/trunkline.sock
 engine_marked=0 plugin_marked=0
@@ -28,15 +29,25 @@ until_true() {
 
 # ---- engine and plugin
 
-start_engine() {
+launch_engine() {
   mkdir -p /tmp/docker
+  [ -e "$engine_config" ] || echo '{}' >"$engine_config"
   # A shell in between, which ends at once: or this one would report the daemon's end when a scenario kills it.
   (
-    dockerd --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs --data-root /tmp/docker "$@" \
-      >>"$engine_log" 2>&1 &
+    dockerd --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs --data-root /tmp/docker \
+      --config-file "$engine_config" "$@" >>"$engine_log" 2>&1 &
     echo $! >/tmp/dockerd.id
   )
-  until_true 300 docker version
+}
+start_engine() {
+  launch_engine "$@"
+  until_true 300 engine_serves "$@"
+}
+# On a busy machine the engine may give up on its containerd, which it leaves 15 s to start. Then it is started again,
+# as an init system would.
+engine_serves() {
+  [ -d "/proc/$(cat /tmp/dockerd.id)" ] || launch_engine "$@"
+  docker version
 }
 
 # stop_process FILE SIGNAL: ends the process whose id is in FILE, and waits until it is gone.
@@ -55,16 +66,15 @@ start_plugin() {
     "$lab/trunkline" serve --debug "$@" >>"$plugin_log" 2>&1 &
     echo $! >/tmp/trunkline.id
   )
-  until_true 60 test -S "$plugin_socket"
+  until_true 60 plugin_listens
 }
+# A killed one leaves its socket.
+plugin_listens() { perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(Peer => shift)' "$plugin_socket"; }
 
 stop_plugin() { stop_process /tmp/trunkline.id TERM; }
 
 # kill_plugin: as a crash would. The socket's file stays, so the next start must replace it.
-kill_plugin() {
-  stop_process /tmp/trunkline.id KILL
-  rm -f "$plugin_socket"
-}
+kill_plugin() { stop_process /tmp/trunkline.id KILL; }
 
 import_image() {
   mkdir -p /tmp/image/bin
@@ -289,6 +299,7 @@ reset_host() {
   [ -e /tmp/trunkline.id ] && [ -d "/proc/$(cat /tmp/trunkline.id)" ] || start_plugin
   [ -e /tmp/dockerd.id ] && [ -d "/proc/$(cat /tmp/dockerd.id)" ] || start_engine
   local leftover
+  until_true 300 engine_serves
   leftover=$(docker ps -a --format '{{.Names}}' | grep -vE '^h[12]$' || true)
   # shellcheck disable=SC2086
   [ -z "$leftover" ] || docker rm -f $leftover >/dev/null
