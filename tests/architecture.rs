@@ -120,13 +120,15 @@ fn the_scenarios_that_the_docs_name_exist() {
         word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     let mut named = 0;
-    let core =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/core")).expect("the core");
-    for name in core.lines().filter(|line| !line.starts_with('#')) {
-        assert!(
-            scenarios.contains(&format!("scenario_{name}() {{")),
-            "tests/lab/core names {name}, which is no scenario"
-        );
+    for list in ["core", "slow"] {
+        let names = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab").join(list))
+            .expect("a list");
+        for name in names.lines().filter(|line| !line.starts_with('#')) {
+            assert!(
+                scenarios.contains(&format!("scenario_{name}() {{")),
+                "tests/lab/{list} names {name}, which is no scenario"
+            );
+        }
     }
     for page in ["docs/cases.md", "docs/compared.md"] {
         for name in quoted(page).iter().filter(|word| is_name(word)) {

@@ -78,6 +78,7 @@ impl<K: Kernel> Driver<K> {
             sandbox: None,
             parent: None,
             interface: None,
+            left: false,
             restored: false,
         };
         self.check_conflicts(&network, &record).await?;

@@ -1,5 +1,7 @@
 //! Leave and DeleteEndpoint: the end of a container's attachment.
 
+use tracing::warn;
+
 use super::{Driver, DriverError};
 use crate::failpoint;
 use crate::kernel::Kernel;
@@ -11,7 +13,15 @@ impl<K: Kernel> Driver<K> {
     /// one that is just being given back to the container is whole before.
     pub async fn leave(&self, endpoint: &EndpointId) {
         let _alone = self.endpoint_gates.enter(endpoint).await;
-        self.endpoints.leave(endpoint);
+        let Some(mut record) = self.endpoints.get(endpoint).filter(|record| !record.left) else { return };
+        record.left = true;
+        // On record, or the next daemon would give the container its interface back. Where it cannot be written this one
+        // knows, and the engine deletes the endpoint next.
+        if let Err(error) = self.store.save_endpoint(&record).await {
+            warn!(%error, endpoint = endpoint.short(), "that a container let go of its interface is not on record");
+        }
+        failpoint::reached("leave.recorded");
+        self.endpoints.insert(record);
     }
 
     /// Removes an endpoint's link if it is in the host, and its record. An id that was never seen may still have a

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 
 use crate::model::endpoint::EndpointRecord;
 use crate::model::ids::{EndpointId, NetworkId};
@@ -17,8 +17,6 @@ pub(super) struct Endpoints {
     /// The endpoints that have a MAC; one, but for different VLANs and for records of containers that are gone.
     by_mac: DashMap<MacAddress, Vec<EndpointId>>,
     by_network: DashMap<NetworkId, HashSet<EndpointId>>,
-    /// Those that left: their links are on their way back to the host to be deleted.
-    left: DashSet<EndpointId>,
 }
 
 impl Endpoints {
@@ -58,25 +56,11 @@ impl Endpoints {
             }
             self.by_network.remove_if(&record.network, |_, of_it| of_it.is_empty());
         }
-        self.left.remove(id);
     }
 
-    /// The endpoint's container lets go of it.
-    pub(super) fn leave(&self, id: &EndpointId) {
-        if self.records.contains_key(id) {
-            self.left.insert(id.clone());
-        }
-    }
-
-    /// A container has it, again if it let go of it before.
-    pub(super) fn join(&self, record: EndpointRecord) {
-        self.left.remove(&record.id);
-        self.insert(record);
-    }
-
-    /// Whether the endpoint's container let go of it.
+    /// Whether the endpoint's container let go of it: its link is on its way back to the host, to be deleted.
     pub(super) fn has_left(&self, id: &EndpointId) -> bool {
-        self.left.contains(id)
+        self.records.get(id).is_some_and(|record| record.left)
     }
 
     /// The endpoints with this MAC.

@@ -50,13 +50,14 @@ impl<K: Kernel> Driver<K> {
         let before = known.ok_or_else(|| DriverError::UnknownEndpoint(endpoint_id.clone()))?;
         let mut endpoint = before.clone();
         endpoint.sandbox = sandbox.or(endpoint.sandbox);
+        endpoint.left = false;
         let attachment = self.attachment_of(&network).await?;
         endpoint.parent = Some(attachment.index.0);
         self.check_conflicts(&network, &endpoint).await?;
         self.check_port_is_ours(&network, &attachment, &endpoint.id).await?;
         self.make_recorded_child(&network, &attachment, &mut endpoint, &before).await?;
         failpoint::reached("join.made_and_recorded");
-        self.endpoints.join(endpoint.clone());
+        self.endpoints.insert(endpoint.clone());
         self.interfaces.will_come(&endpoint.id);
         let spec = &network.record.spec;
         let (gateway, gateway_v6) = endpoint.gateways(spec);

@@ -44,6 +44,9 @@ pub struct EndpointRecord {
     /// Its interface as it was last seen in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Interface>,
+    /// Whether its container let go of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// Whether its interface was, or was about to be, made again right in the container.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restored: bool,
@@ -179,6 +182,7 @@ mod tests {
             sandbox: None,
             parent: None,
             interface: None,
+            left: false,
             restored: false,
         }
     }
