@@ -99,7 +99,9 @@ that_the_engine_has() {
 }
 is_on_record() { same "records" "$(that_the_engine_has)" "$(on_record)"; }
 
-are_running() { same "running" "true true true true" "$(docker inspect --format '{{.State.Running}}' "${containers[@]}" | xargs)"; }
+are_running() {
+  same "running" "true true true true" "$(docker inspect --format '{{.State.Running}}' "${containers[@]}" | xargs)"
+}
 
 # all_ping: each container reaches the far end of its network.
 all_ping() {
@@ -110,7 +112,7 @@ all_ping() {
 # lost_pings FILE: how many of the pings in a log got no answer.
 lost_pings() { awk '/packets transmitted/ { print $1 - $4 }' "$1"; }
 
-# start_traffic, end_traffic: a ping every 100 ms from each container; of all of them at most one a container is lost.
+# start_traffic, end_traffic: a ping every 100 ms from each container, of which at most one is lost.
 start_traffic() {
   local kind
   for kind in "${kinds[@]}"; do
@@ -121,6 +123,8 @@ start_traffic() {
 }
 end_traffic() {
   local kind sent lost
+  # On a fast machine it was over before many pings were sent; and what an end broke may show after the start.
+  sleep 3
   for kind in "${kinds[@]}"; do
     stop_process "/tmp/traffic-$kind.id" INT
     lost=$(lost_pings "/tmp/traffic-$kind.txt")
@@ -131,7 +135,7 @@ end_traffic() {
   done
 }
 
-# takes_endpoints NETWORK...: a container that runs is connected, reaches the far end, and is disconnected.
+# takes_endpoints: on each network a container that runs is connected, reaches the far end, and is disconnected.
 takes_endpoints() {
   local kind guest=on-macvlan
   for kind in "${kinds[@]}"; do
