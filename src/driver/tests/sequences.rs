@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::test_runner::{TestRunner, contextualize_config};
 
 use super::*;
 use crate::kernel::fake::Fault;
@@ -11,6 +12,7 @@ use crate::kernel::fake::Fault;
 /// Sequences, and calls in each at the most.
 const SEQUENCES: u32 = 10_000;
 const CALLS: usize = 50;
+const THREADS: u32 = 4;
 
 const ENDPOINTS: usize = 4;
 const PARENTS: [&str; 2] = ["eth1", "eth2"];
@@ -344,11 +346,20 @@ fn run(steps: &[Step]) -> Result<(), String> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: SEQUENCES, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_happens_what_is_there_is_what_is_wanted(steps in proptest::collection::vec(step(), 1..=CALLS)) {
-        run(&steps).map_err(TestCaseError::fail)?;
-    }
+#[test]
+fn whatever_happens_what_is_there_is_what_is_wanted() {
+    let config = ProptestConfig { cases: SEQUENCES, failure_persistence: None, ..ProptestConfig::default() };
+    let mut config = contextualize_config(config);
+    // A sequence mostly waits for the disk, so they are run side by side.
+    config.cases = config.cases.div_ceil(THREADS);
+    let steps = || proptest::collection::vec(step(), 1..=CALLS);
+    let runner =
+        || TestRunner::new(config.clone()).run(&steps(), |steps| run(&steps).map_err(TestCaseError::fail));
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..THREADS).map(|_| scope.spawn(runner)).collect();
+        for thread in running {
+            let outcome = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        }
+    });
 }
