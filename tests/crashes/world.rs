@@ -160,9 +160,9 @@ impl World {
         assert_eq!(signal, Some(9), "it ended by itself ({status:?}):\n{}", self.log());
     }
 
-    /// The daemon is to die at the `nth` point that it comes to from now on.
-    pub fn arm(&self, nth: usize) {
-        fs::write(self.path("countdown"), nth.to_string()).expect("written");
+    /// The daemon is to die at the `nth` point that it comes to from now on, of those whose names begin so.
+    pub fn arm(&self, nth: usize, names: &str) {
+        fs::write(self.path("countdown"), format!("{nth} {names}")).expect("written");
     }
 
     /// The point at which the armed daemon, which is gone now, died.
@@ -170,7 +170,8 @@ impl World {
         assert!(self.daemon.is_none(), "it would count on");
         let left = fs::read_to_string(self.path("countdown")).expect("it was armed");
         fs::remove_file(self.path("countdown")).expect("removed");
-        left.parse::<usize>().is_err().then_some(left)
+        // It is empty when the daemon was killed from here while it counted.
+        (!left.is_empty() && !left.contains(' ')).then_some(left)
     }
 
     /// A call that is answered.
