@@ -196,7 +196,7 @@ impl World {
         let mut state = describe_links("", &self.namespace);
         state.extend(self.container.iter().flat_map(|it| describe_links("container's ", it)));
         for file in self.files() {
-            let name = file.strip_prefix(self.directory.path()).expect("below").display().to_string();
+            let name = self.relative(&file);
             let mut says = Value::Null;
             if name.contains("/endpoints/") && name.ends_with(".json") {
                 let text = fs::read_to_string(&file).expect("text");
@@ -213,9 +213,13 @@ impl World {
 
     /// The names of all links and files: less than the state, and quick.
     pub fn names(&self) -> Vec<String> {
-        let files = self.files().into_iter().map(|path| path.display().to_string());
+        let files = self.files().into_iter().map(|path| self.relative(&path));
         let of_container = self.container.iter().flat_map(Namespace::link_names);
         self.namespace.link_names().into_iter().chain(of_container).chain(files).collect()
+    }
+
+    fn relative(&self, file: &Path) -> String {
+        file.strip_prefix(self.directory.path()).expect("below").display().to_string()
     }
 
     /// The daemon's files.
@@ -247,9 +251,12 @@ fn describe_link(link: &Value) -> String {
     let is_given = |address: &&Value| address["scope"] != "link";
     let addresses: Vec<_> =
         link["addr_info"].as_array().into_iter().flatten().filter(is_given).map(|it| &it["local"]).collect();
-    let part = |key: &str| link.get(key).map(|value| format!(" {key} {value}")).unwrap_or_default();
-    let parts: String = ["link", "address", "mtu", "group", "master", "altnames"].map(part).concat();
     let kind = &link["linkinfo"];
+    // The kernel gives every new dummy a MAC by chance.
+    let is_chance = |key: &str| key == "address" && kind["info_kind"] == "dummy";
+    let value = |key: &str| link.get(key).filter(|_| !is_chance(key));
+    let part = |key: &str| value(key).map(|value| format!(" {key} {value}")).unwrap_or_default();
+    let parts: String = ["link", "address", "mtu", "group", "master", "altnames"].map(part).concat();
     format!(
         "link {} up {up}{parts} addresses {addresses:?} kind {} {}",
         link["ifname"], kind["info_kind"], kind["info_data"]
