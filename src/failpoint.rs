@@ -20,7 +20,8 @@ mod armed {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
-    /// The file that arms the points: while it exists it holds the number of points to the one at which the daemon dies.
+    /// The file that arms the points: while it exists it holds the number of points to the one at which the daemon dies, a
+    /// blank, and how the names of those that count begin.
     static COUNTDOWN: LazyLock<Option<PathBuf>> =
         LazyLock::new(|| std::env::var_os("TRUNKLINE_FAILPOINTS").map(PathBuf::from));
 
@@ -32,12 +33,15 @@ mod armed {
     pub(crate) fn reached(point: &'static str) {
         let Some(file) = COUNTDOWN.as_ref() else { return };
         let _alone = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(left) = fs::read_to_string(file).ok().and_then(|text| text.parse::<usize>().ok()) else {
+        let Ok(text) = fs::read_to_string(file) else { return };
+        let Some((left, counted)) = text.split_once(' ').filter(|(_, counted)| point.starts_with(counted))
+        else {
             return;
         };
-        if left > 1 {
+        let left = left.parse::<usize>().unwrap_or_default().saturating_sub(1);
+        if left > 0 {
             // A file that cannot be written arms the wrong point, which the test that armed it sees.
-            let _ = fs::write(file, (left - 1).to_string());
+            let _ = fs::write(file, format!("{left} {counted}"));
             return;
         }
         let _ = fs::write(file, point);

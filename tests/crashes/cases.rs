@@ -93,7 +93,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         needs: &["vlan"],
-        before: "ip link add name uplink-to-rack1 type veth peer name far3",
+        before: "ip link add name uplink-to-rack1 address 02:00:00:00:01:02 type veth \
+                 peer name far3 address 02:00:00:00:01:03",
         call: "create n1 host_iface=uplink-to-rack1 vlan=4000",
         after: "ip link del uplink-to-rack1",
     },

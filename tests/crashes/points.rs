@@ -135,7 +135,8 @@ impl Run {
     /// it died at, and what there is after the repeat.
     fn killed_at(&mut self, nth: usize) -> (Option<String>, Traces) {
         self.prepare();
-        self.world.arm(nth);
+        // What a container gets back it gets in the background, where other things go on as well.
+        self.world.arm(nth, if self.case.call == "plug" { "restore." } else { "" });
         let first = take(&mut self.world, self.case.call);
         match first {
             Outcome::Answered(_) => self.world.kill(),

@@ -160,9 +160,9 @@ impl World {
         assert_eq!(signal, Some(9), "it ended by itself ({status:?}):\n{}", self.log());
     }
 
-    /// The daemon is to die at the `nth` point that it comes to from now on.
-    pub fn arm(&self, nth: usize) {
-        fs::write(self.path("countdown"), nth.to_string()).expect("written");
+    /// The daemon is to die at the `nth` point that it comes to from now on, of those whose names begin so.
+    pub fn arm(&self, nth: usize, names: &str) {
+        fs::write(self.path("countdown"), format!("{nth} {names}")).expect("written");
     }
 
     /// The point at which the armed daemon, which is gone now, died.
@@ -170,7 +170,8 @@ impl World {
         assert!(self.daemon.is_none(), "it would count on");
         let left = fs::read_to_string(self.path("countdown")).expect("it was armed");
         fs::remove_file(self.path("countdown")).expect("removed");
-        left.parse::<usize>().is_err().then_some(left)
+        // It is empty when the daemon was killed from here while it counted.
+        (!left.is_empty() && !left.contains(' ')).then_some(left)
     }
 
     /// A call that is answered.
@@ -195,7 +196,7 @@ impl World {
         let mut state = describe_links("", &self.namespace);
         state.extend(self.container.iter().flat_map(|it| describe_links("container's ", it)));
         for file in self.files() {
-            let name = file.strip_prefix(self.directory.path()).expect("below").display().to_string();
+            let name = self.relative(&file);
             let mut says = Value::Null;
             if name.contains("/endpoints/") && name.ends_with(".json") {
                 let text = fs::read_to_string(&file).expect("text");
@@ -212,9 +213,13 @@ impl World {
 
     /// The names of all links and files: less than the state, and quick.
     pub fn names(&self) -> Vec<String> {
-        let files = self.files().into_iter().map(|path| path.display().to_string());
+        let files = self.files().into_iter().map(|path| self.relative(&path));
         let of_container = self.container.iter().flat_map(Namespace::link_names);
         self.namespace.link_names().into_iter().chain(of_container).chain(files).collect()
+    }
+
+    fn relative(&self, file: &Path) -> String {
+        file.strip_prefix(self.directory.path()).expect("below").display().to_string()
     }
 
     /// The daemon's files.
@@ -246,9 +251,12 @@ fn describe_link(link: &Value) -> String {
     let is_given = |address: &&Value| address["scope"] != "link";
     let addresses: Vec<_> =
         link["addr_info"].as_array().into_iter().flatten().filter(is_given).map(|it| &it["local"]).collect();
-    let part = |key: &str| link.get(key).map(|value| format!(" {key} {value}")).unwrap_or_default();
-    let parts: String = ["link", "address", "mtu", "group", "master", "altnames"].map(part).concat();
     let kind = &link["linkinfo"];
+    // The kernel gives every new dummy a MAC by chance.
+    let is_chance = |key: &str| key == "address" && kind["info_kind"] == "dummy";
+    let value = |key: &str| link.get(key).filter(|_| !is_chance(key));
+    let part = |key: &str| value(key).map(|value| format!(" {key} {value}")).unwrap_or_default();
+    let parts: String = ["link", "address", "mtu", "group", "master", "altnames"].map(part).concat();
     format!(
         "link {} up {up}{parts} addresses {addresses:?} kind {} {}",
         link["ifname"], kind["info_kind"], kind["info_data"]

@@ -6,11 +6,14 @@
 crashes() {
   local test=$1 daemon=$2 program
   shift 2
-  # What is started over and over is kept in memory (see tests/lab/guest).
-  for program in ip nsenter unshare cat; do cp -nL "$(type -P "$program")" /tmp/bin/; done
-  cp "$lab/crashes" "$lab/$daemon" /tmp/bin/
-  env TRUNKLINE_LAB=1 TRUNKLINE_TEST_DAEMON="/tmp/bin/$daemon" "$@" /tmp/bin/crashes --nocapture --exact "$test" \
-    >"$lab/crashes.txt" 2>&1 || { tail -n 100 "$lab/crashes.txt"; return 1; }
+  # What is started over and over is kept in memory (see tests/lab/guest), with its libraries.
+  mkdir -p /tmp/lib
+  for program in "$(type -P ip)" "$(type -P nsenter)" "$(type -P unshare)" "$(type -P cat)" "$lab/crashes" "$lab/$daemon"; do
+    ldd "$program" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | xargs cp -nLt /tmp/lib
+    cp -nL "$program" /tmp/bin/
+  done
+  env TRUNKLINE_LAB=1 LD_LIBRARY_PATH=/tmp/lib TRUNKLINE_TEST_DAEMON="/tmp/bin/$daemon" "$@" /tmp/bin/crashes --nocapture --exact "$test" \
+    >"$lab/crashes.txt" 2>&1 || { grep -v ' deaths: ' "$lab/crashes.txt" | head -n 200; return 1; }
   note "$(grep '^crashes:' "$lab/crashes.txt")"
 }
 
