@@ -182,7 +182,10 @@ pub(super) fn find<'a>(
         let mut own = link.addresses.iter().map(|address| address.address.ip());
         own.any(|address| endpoint.addresses().any(|known| known == address))
     };
-    let is_named = |link: &&SandboxLink| last.is_some_and(|last| link.name == last.name.as_str());
+    // The second is the name under which it was made, and not given its own yet.
+    let is_named = |link: &&SandboxLink| {
+        last.is_some_and(|last| link.name == last.name.as_str()) || link.name == endpoint.link.as_str()
+    };
     let with_own_mac = endpoint.mac.and_then(|_| by_mac());
     with_own_mac.or_else(|| on_parent().find(|link| has_address(link))).or_else(|| on_parent().find(is_named))
 }

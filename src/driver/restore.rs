@@ -27,6 +27,8 @@ enum RestoreError {
     Unreachable(KernelError),
     #[error("its name {name} is another interface's in the container now; restart the container")]
     NameTaken { name: LinkName },
+    #[error("{name} was made and is not there: something else removed or moved it")]
+    Vanished { name: LinkName },
     #[error("it is there, but not whole: {0}")]
     Incomplete(KernelError),
     #[error(transparent)]
@@ -108,9 +110,12 @@ impl<K: Kernel> Driver<K> {
             view = sandbox.look().await?;
         }
         let Some(link) = find(&view, &record, attachment.index) else {
-            let name = interface.name;
-            return Err(RestoreError::NameTaken { name });
+            return Err(RestoreError::Vanished { name: interface.name });
         };
+        if link.name == record.link.as_str() {
+            self.name(&sandbox, link.index, &interface.name).await?;
+            failpoint::reached("restore.named");
+        }
         self.complete(&sandbox, link.index, &interface).await?;
         failpoint::reached("restore.completed");
         record.parent = Some(attachment.index.0);
@@ -127,12 +132,26 @@ impl<K: Kernel> Driver<K> {
         record: &EndpointRecord,
         interface: &Interface,
     ) -> Result<(), RestoreError> {
+        // Under the endpoint's own name: older kernels refuse one that a device of the host has, such as eth0.
         let mut new = self.new_child(network, attachment, record);
-        new.name = interface.name.clone();
         new.mac = interface.mac;
         match self.kernel.add_link_in(sandbox, &new).await {
+            Err(error) if error.is(Errno::EEXIST) => Err(RestoreError::NameTaken { name: new.name }),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Gives a new interface its name; where that is another's, there is none.
+    async fn name(
+        &self,
+        sandbox: &K::Sandbox,
+        index: LinkIndex,
+        name: &LinkName,
+    ) -> Result<(), RestoreError> {
+        match sandbox.rename(index, name).await {
             Err(error) if error.is(Errno::EEXIST) => {
-                Err(RestoreError::NameTaken { name: interface.name.clone() })
+                sandbox.delete_link(index).await?;
+                Err(RestoreError::NameTaken { name: name.clone() })
             }
             outcome => Ok(outcome?),
         }

@@ -18,6 +18,13 @@ pub trait Sandbox: Send + Sync {
     /// Lets a link have IPv6 addresses: engines switch IPv6 off in containers without any.
     fn allow_ipv6(&self, link: &LinkName) -> impl Future<Output = Result<(), KernelError>> + Send;
 
+    /// Gives a link that is down another name.
+    fn rename(
+        &self,
+        index: LinkIndex,
+        name: &LinkName,
+    ) -> impl Future<Output = Result<(), KernelError>> + Send;
+
     /// Gives a link an address (RTM_NEWADDR, exclusive).
     fn add_address(
         &self,

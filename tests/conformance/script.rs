@@ -13,7 +13,7 @@
 //! ipvlan c p l2[,private] ..., vlan v p 20 [802.1ad] [gvrp=true] [egress=1:2] ..., dummy d ...
 //! up c, delete c, group c 5, altname c long-name, look c, addresses c
 //! in macvlan c p bridge ...    makes it right in a container
-//! in address c 192.0.2.2/24, in up c, in route c 0.0.0.0/0 [192.0.2.1], in delete c, in look c
+//! in name c d, in address c 192.0.2.2/24, in up c, in route c 0.0.0.0/0 [192.0.2.1], in delete c, in look c
 //! ```
 
 use std::collections::BTreeMap;
@@ -239,6 +239,7 @@ impl<K: Kernel> Run<'_, K> {
                 let route = InterfaceRoute::as_given(to.parse().expect("a destination"), via);
                 said(sandbox.add_route(link.index, &route).await)
             }
+            ["name", _, name] => said(sandbox.rename(link.index, &name.parse().expect("a name")).await),
             ["delete", _] => said(sandbox.delete_link(link.index).await),
             ["look", name] => {
                 let on = link.parent.and_then(|on| self.indices.iter().find(|(_, index)| **index == on));

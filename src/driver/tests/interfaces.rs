@@ -189,6 +189,12 @@ async fn why_one_is_missing_is_said_and_it_is_tried_again() {
     rig.driver.restore_interfaces().await;
     assert_eq!(rig.driver.interfaces.reason(&E1.parse().unwrap()), None);
     assert_eq!(rig.container().len(), 1);
+    // A device of the host has it: that is nobody's affair in the container.
+    let rig = observed(VLAN_20).await;
+    rig.kernel.add_device("lan3");
+    rig.replug().await;
+    rig.driver.restore_interfaces().await;
+    assert!(rig.container()[0].starts_with("lan3 "), "{:?}", rig.container());
     // Another interface of the container has the name.
     let rig = observed(VLAN_20).await;
     rig.create("n2", &[("host_iface", "eth2")]).await.unwrap();
@@ -202,6 +208,7 @@ async fn why_one_is_missing_is_said_and_it_is_tried_again() {
     rig.driver.restore_interfaces().await;
     let reason = rig.driver.interfaces.reason(&E1.parse().unwrap()).unwrap();
     assert!(reason.starts_with("its name lan3 is another interface's"), "{reason}");
+    assert_eq!(rig.container().len(), 1, "and nothing half made is left");
 }
 
 #[tokio::test(start_paused = true)]

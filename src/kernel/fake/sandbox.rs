@@ -133,6 +133,20 @@ impl Sandbox for FakeSandbox {
         self.kernel.operate(format!("switch IPv6 on in {}", self.path), |_| Ok(()))
     }
 
+    async fn rename(&self, index: LinkIndex, name: &LinkName) -> Result<(), KernelError> {
+        self.with("rename", index, |state| {
+            if state
+                .inside(&self.path)
+                .any(|found| found.link.name == name.as_str() && found.link.index != index)
+            {
+                return Err(Errno::EEXIST);
+            }
+            state.update(index, |link| link.name = name.as_str().to_owned());
+            Ok(())
+        })
+        .await
+    }
+
     async fn add_address(&self, index: LinkIndex, address: &InterfaceAddress) -> Result<(), KernelError> {
         self.with("give an address to", index, |state| {
             let found = state.links.get_mut(&index.0).ok_or(Errno::ENODEV)?;

@@ -144,10 +144,12 @@ impl State {
 
     /// Makes a link on a device of the host, there or in a container.
     pub(super) fn add_in(&mut self, container: Option<&str>, new: &NewLink) -> Result<(), Errno> {
-        let is_taken = match container {
-            None => self.visible(new.name.as_str()).is_some(),
-            Some(container) => self.inside(container).any(|found| found.link.name == new.name.as_str()),
-        };
+        // Older kernels look the name up on the host, also when the link is made in a container (`__rtnl_newlink`,
+        // net/core/rtnetlink.c of 6.1 and 6.12); the newest do not.
+        let is_taken = self.visible(new.name.as_str()).is_some()
+            || container.is_some_and(|container| {
+                self.inside(container).any(|found| found.link.name == new.name.as_str())
+            });
         if is_taken {
             return Err(Errno::EEXIST);
         }

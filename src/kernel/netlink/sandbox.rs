@@ -140,6 +140,14 @@ impl Sandbox for NetlinkSandbox {
         })
     }
 
+    async fn rename(&self, index: LinkIndex, name: &LinkName) -> Result<(), KernelError> {
+        let message = LinkUnspec::new_with_index(index.0).name(name.as_str()).build();
+        let request = self.channel.handle().link().change(message);
+        self.channel
+            .confirmed(&self.operation(&format!("give the name {name} to"), index), request.execute())
+            .await
+    }
+
     async fn add_address(&self, index: LinkIndex, address: &InterfaceAddress) -> Result<(), KernelError> {
         let operation = self.operation(&format!("give the address {} to", address.address), index);
         let mut request =

@@ -15,6 +15,9 @@ interfaces_of() {
 has_all_back() { [ "$(interfaces_of "$1")" = "$(cat "$2")" ]; }
 
 scenario_running_containers_get_their_interfaces_back() {
+  # Most hosts have one of that name, and containers do.
+  clean_up() { ip link del eth0 2>/dev/null || true; }
+  ip link add eth0 type dummy
   make_trunk
   add_far_vlan 30 10.30.0.1/24
   ip -n "$switch" addr add fd00:20::2/64 dev "$port.20" nodad
@@ -52,4 +55,5 @@ scenario_running_containers_get_their_interfaces_back() {
   remove_containers c1
   remove_networks vlan20 flat routed
   rm -f /tmp/before-*
+  ip link del eth0
 }
