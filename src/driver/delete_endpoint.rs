@@ -57,6 +57,7 @@ impl<K: Kernel> Driver<K> {
             self.take_back_interface(&record).await;
         }
         self.interfaces.forget(id);
+        self.tidiness.endpoint_is_gone(id);
         self.endpoints.remove(id);
         // Without its record the link is a leftover that a sweep finds.
         let removed = self.store.remove_endpoint(id).await.map_err(DriverError::from);

@@ -29,6 +29,12 @@ impl Endpoints {
         self.records.iter().map(|record| record.clone()).collect()
     }
 
+    /// The others in the container of an endpoint.
+    pub(super) fn beside(&self, endpoint: &EndpointRecord) -> Vec<EndpointRecord> {
+        let is_beside = |other: &EndpointRecord| other.id != endpoint.id && other.sandbox == endpoint.sandbox;
+        self.records.iter().filter(|other| is_beside(other)).map(|other| other.clone()).collect()
+    }
+
     /// Adds an endpoint, or replaces what was known of it. Its link's name and its MAC do not change.
     pub(super) fn insert(&self, record: EndpointRecord) {
         self.by_link.insert(record.link.clone(), record.id.clone());

@@ -25,6 +25,9 @@ const FIRST_LOOKS: [Duration; 4] =
 /// How often all are looked at, and those that could not be given back are tried again.
 const ROUND: Duration = Duration::from_secs(30);
 
+/// How long a look at a container, or giving it its interface back, may take: calls for the endpoint wait meanwhile.
+pub(super) const LONGEST: Duration = Duration::from_secs(6);
+
 /// What is going on with interfaces in containers.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
@@ -132,21 +135,18 @@ impl<K: Kernel> Driver<K> {
         if self.is_lost(&record) {
             return;
         }
-        let view = match self.kernel.enter(path).await {
-            Ok(sandbox) => sandbox.look().await,
-            Err(error) => Err(error),
-        };
-        let view = match view {
-            Ok(view) => view,
-            Err(error) => {
+        let look = async { self.kernel.enter(path).await?.look().await };
+        let view = match tokio::time::timeout(LONGEST, look).await {
+            Ok(Ok(view)) => view,
+            Err(_) => return,
+            Ok(Err(error)) => {
                 debug!(%error, endpoint = id.short(), "the container cannot be looked into");
                 return;
             }
         };
-        let Some(interface) = find(&view, &record, LinkIndex(parent)).and_then(|link| seen(link, &record))
-        else {
-            return;
-        };
+        // Of one that is not whole there is nothing to learn.
+        let found = self.find_interface(&view, &record, LinkIndex(parent)).filter(|_| !view.is_cut);
+        let Some(interface) = found.and_then(|link| seen(link, &record)) else { return };
         if record.interface.as_ref() == Some(&interface) {
             return;
         }
@@ -159,6 +159,16 @@ impl<K: Kernel> Driver<K> {
         }
     }
 
+    /// The link of an endpoint in its container.
+    pub(super) fn find_interface<'a>(
+        &self,
+        view: &'a SandboxView,
+        endpoint: &EndpointRecord,
+        parent: LinkIndex,
+    ) -> Option<&'a SandboxLink> {
+        find(view, endpoint, parent, &self.endpoints.beside(endpoint))
+    }
+
     /// Whether an endpoint's link went with the device it was made on: its network is on another now.
     pub(super) fn is_lost(&self, record: &EndpointRecord) -> bool {
         let Ok(network) = self.network(&record.network) else { return false };
@@ -167,27 +177,43 @@ impl<K: Kernel> Driver<K> {
     }
 }
 
-/// The link of an endpoint among those in its container: on its parent, and known by its MAC, its address, or its name,
-/// as a container may change any of them.
-pub(super) fn find<'a>(
+/// The link of an endpoint among those in its container, less those of other endpoints: on its parent, and known by its
+/// MAC, its address, or its name, as a container may change any of them.
+fn find<'a>(
     view: &'a SandboxView,
     endpoint: &EndpointRecord,
     parent: LinkIndex,
+    others: &[EndpointRecord],
 ) -> Option<&'a SandboxLink> {
-    let last = endpoint.interface.as_ref();
-    let on_parent = || view.links.iter().filter(|link| link.parent == Some(parent));
-    let macs = [last.and_then(|last| last.mac), endpoint.mac];
-    let by_mac = || on_parent().find(|link| link.mac.is_some() && macs.contains(&link.mac));
-    let has_address = |link: &SandboxLink| {
-        let mut own = link.addresses.iter().map(|address| address.address.ip());
-        own.any(|address| endpoint.addresses().any(|known| known == address))
+    let is_on_parent = |link: &&SandboxLink| link.parent == Some(parent);
+    let by = |is_it: &dyn Fn(&EndpointRecord, &SandboxLink) -> bool| {
+        let mut free = view.links.iter().filter(is_on_parent);
+        free.find(|link| is_it(endpoint, link) && !others.iter().any(|other| has_mark(other, link)))
     };
-    // The second is the name under which it was made, and not given its own yet.
-    let is_named = |link: &&SandboxLink| {
-        last.is_some_and(|last| link.name == last.name.as_str()) || link.name == endpoint.link.as_str()
-    };
-    let with_own_mac = endpoint.mac.and_then(|_| by_mac());
-    with_own_mac.or_else(|| on_parent().find(|link| has_address(link))).or_else(|| on_parent().find(is_named))
+    // One that has its own mark is its own, whatever else a container gave it.
+    let mut marked = view.links.iter().filter(is_on_parent);
+    marked.find(|link| has_own_mac(endpoint, link)).or_else(|| by(&has_address)).or_else(|| by(&has_name))
+}
+
+/// Whether a link bears a mark of this endpoint.
+fn has_mark(endpoint: &EndpointRecord, link: &SandboxLink) -> bool {
+    has_own_mac(endpoint, link) || has_address(endpoint, link) || has_name(endpoint, link)
+}
+
+fn has_own_mac(endpoint: &EndpointRecord, link: &SandboxLink) -> bool {
+    let last = endpoint.interface.as_ref().and_then(|last| last.mac);
+    endpoint.mac.is_some() && link.mac.is_some() && [endpoint.mac, last].contains(&link.mac)
+}
+
+fn has_address(endpoint: &EndpointRecord, link: &SandboxLink) -> bool {
+    let mut own = link.addresses.iter().map(|address| address.address.ip());
+    own.any(|address| endpoint.addresses().any(|known| known == address))
+}
+
+/// By the name it had, or the one under which it was made and not given its own yet.
+fn has_name(endpoint: &EndpointRecord, link: &SandboxLink) -> bool {
+    let last = endpoint.interface.as_ref().map(|last| last.name.as_str());
+    last == Some(link.name.as_str()) || link.name == endpoint.link.as_str()
 }
 
 /// What is remembered of a link; nothing while an engine is still at it, or when its name is none we could give.

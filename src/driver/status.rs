@@ -53,7 +53,11 @@ impl<K: Kernel> Driver<K> {
                     known.unwrap_or_else(|| "its parent has just come back, and it is next".to_owned())
                 }
                 false if is_waiting => "its network waits for its parent".to_owned(),
-                false => continue,
+                // It is there, but something that went with it could not be had.
+                false => match self.interfaces.reason(&record.id) {
+                    Some(reason) => reason,
+                    None => continue,
+                },
             };
             missing.push(MissingInterface {
                 endpoint: record.id.to_string(),

@@ -18,7 +18,7 @@ use super::attach::remove;
 use super::occupancy::Stands;
 use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, LinkKind};
-use crate::model::ids::NetworkId;
+use crate::model::ids::{EndpointId, NetworkId};
 use crate::model::status::UnreadableRecord;
 
 /// How long after a failure the background sweep waits: doubled each time up to the longest.
@@ -45,6 +45,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn is_record_of(record: &UnreadableRecord, id: &str) -> bool {
+    let name = Path::new(&record.path).file_name();
+    name.is_some_and(|name| name.to_string_lossy().starts_with(&format!("{id}.json")))
+}
+
 impl Tidiness {
     /// Something may have been left behind.
     pub(super) fn is_untidy(&self) {
@@ -67,12 +72,13 @@ impl Tidiness {
 
     /// A network was deleted: whatever its record was, it is no more.
     pub(super) fn network_is_gone(&self, id: &NetworkId) {
-        let of_it = format!("{id}.json");
-        let is_of_it = |record: &UnreadableRecord| {
-            Path::new(&record.path).file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_it))
-        };
-        locked(&self.unreadable_networks).retain(|record| !is_of_it(record));
+        locked(&self.unreadable_networks).retain(|record| !is_record_of(record, id.as_str()));
         self.may_go_on();
+    }
+
+    /// The same of an endpoint.
+    pub(super) fn endpoint_is_gone(&self, id: &EndpointId) {
+        locked(&self.unreadable_endpoints).retain(|record| !is_record_of(record, id.as_str()));
     }
 
     /// All records that cannot be read.

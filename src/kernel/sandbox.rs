@@ -55,6 +55,8 @@ pub struct SandboxView {
     pub has_default_v4: bool,
     /// The same for IPv6.
     pub has_default_v6: bool,
+    /// Whether addresses or routes are missing here, because there are too many to be looked at.
+    pub is_cut: bool,
 }
 
 /// A link in a container.

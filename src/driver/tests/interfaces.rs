@@ -195,20 +195,57 @@ async fn why_one_is_missing_is_said_and_it_is_tried_again() {
     rig.replug().await;
     rig.driver.restore_interfaces().await;
     assert!(rig.container()[0].starts_with("lan3 "), "{:?}", rig.container());
-    // Another interface of the container has the name.
+    // Another interface of the container has the name, on another parent or on the same.
+    for parent in ["eth2", "eth1.20"] {
+        let rig = observed(VLAN_20).await;
+        rig.create("n2", &[("host_iface", parent)]).await.unwrap();
+        rig.endpoint("e2", "n2", "10.0.0.9/24").await.unwrap();
+        rig.replug().await;
+        let joined = rig.join("e2", "n2").await.unwrap();
+        rig.kernel.fetch(&joined.link, SANDBOX, "lan3", &[], &[]);
+        let others = rig.container();
+        rig.driver.restore_interfaces().await;
+        let reason = rig.driver.interfaces.reason(&E1.parse().unwrap()).unwrap();
+        assert!(reason.starts_with("its name lan3 is another interface's"), "{reason}");
+        assert_eq!(rig.container(), others, "nothing half made is left, and the other is as it was");
+        rig.driver.observe_interface(&E1.parse().unwrap()).await;
+        rig.delete_endpoint(E1).await.unwrap();
+        assert_eq!(rig.container(), others, "which stays");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_had_is_said_and_does_not_keep_the_interface_from_its_container() {
     let rig = observed(VLAN_20).await;
-    rig.create("n2", &[("host_iface", "eth2")]).await.unwrap();
-    rig.endpoint("e2", "n2", "10.0.0.9/24").await.unwrap();
-    let joined = rig.join("e2", "n2").await.unwrap();
-    rig.kernel.unplug("eth1");
-    rig.kernel.fetch(&joined.link, SANDBOX, "lan3", &[], &[]);
-    rig.driver.look_at_parents().await.unwrap();
-    rig.kernel.add_device("eth1");
-    rig.driver.look_at_parents().await.unwrap();
+    let id = E1.parse().unwrap();
+    let mut record = rig.driver.endpoints.get(&id).unwrap();
+    // As a container has it whose own address came by DHCP and is not remembered.
+    record.interface.as_mut().unwrap().routes = routes(&[("0.0.0.0/0", Some("172.31.0.1"))]);
+    rig.driver.endpoints.insert(record);
+    rig.replug().await;
     rig.driver.restore_interfaces().await;
+    let reason = rig.driver.interfaces.reason(&id).unwrap();
+    assert!(reason.starts_with("it is there, but not whole: "), "{reason}");
+    assert!(rig.driver.status().missing_interfaces[0].reason.starts_with("it is there"));
+    let inside = rig.kernel.inside(SANDBOX, "lan3").unwrap();
+    rig.kernel.update(inside, |link| link.up = false);
+    let own = rig.container();
+    rig.driver.restore_interfaces().await;
+    assert_eq!(rig.container(), own, "what the container does with it is its own affair");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interface_that_never_went_is_not_made_twice() {
+    let rig = observed(&[("host_iface", "eth1")]).await;
+    let before = rig.container();
+    let eth1 = rig.kernel.link_by_name(&"eth1".parse().unwrap()).await.unwrap().unwrap().index;
+    rig.kernel.update(eth1, |link| link.name = "old1".to_owned());
+    rig.kernel.add_device("eth1");
+    let rig = rig.restart().await;
+    rig.driver.restore_interfaces().await;
+    assert_eq!(rig.container(), before);
     let reason = rig.driver.interfaces.reason(&E1.parse().unwrap()).unwrap();
-    assert!(reason.starts_with("its name lan3 is another interface's"), "{reason}");
-    assert_eq!(rig.container().len(), 1, "and nothing half made is left");
+    assert!(reason.starts_with("it is still on a device that was eth1 before"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,8 +100,14 @@ impl Channel {
             }
             Ok(None)
         };
-        let too_many = || KernelError::new(operation, Refusal::Errno(nix::errno::Errno::E2BIG));
-        self.bounded(operation, whole).await?.ok_or_else(too_many)
+        if let Some(items) = self.bounded(operation, whole).await? {
+            return Ok(items);
+        }
+        // The rest of the list is still on its way through that socket, which takes no other request for one before.
+        if let Ok(fresh) = connect(self.namespace.clone()) {
+            *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        Err(KernelError::new(operation, Refusal::Errno(nix::errno::Errno::E2BIG)))
     }
 }
 

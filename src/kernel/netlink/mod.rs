@@ -5,6 +5,7 @@ mod link_messages;
 mod sandbox;
 mod sandbox_messages;
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use futures_util::TryStreamExt;
@@ -177,9 +178,19 @@ impl Kernel for NetlinkKernel {
 
     async fn add_link_in(&self, sandbox: &NetlinkSandbox, new: &NewLink) -> Result<(), KernelError> {
         let mut message = new_link_message(new);
-        message.attributes.push(LinkAttribute::NetNsFd(sandbox.descriptor()));
+        let namespace = sandbox.namespace();
+        message.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
         let operation = format!("{} in {}", new.describe(), sandbox.path());
-        self.channel.confirmed(&operation, self.handle().link().add(message).execute()).await
+        let request = self.handle().link().add(message);
+        // A request that is no longer waited for may still be carried out, and then its number must not be that of
+        // another container's namespace: the descriptor is held as long as the request lives.
+        let held = tokio::spawn(async move {
+            let outcome = request.execute().await;
+            drop(namespace);
+            outcome
+        });
+        let outcome = async { held.await.unwrap_or(Err(rtnetlink::Error::RequestFailed)) };
+        self.channel.confirmed(&operation, outcome).await
     }
 
     fn events(&self) -> NetlinkEvents {

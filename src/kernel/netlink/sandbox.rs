@@ -1,10 +1,12 @@
 //! A container's network namespace, over a netlink socket that was opened in it.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::Stream;
 use netlink_packet_route::link::LinkExtentMask;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -26,6 +28,8 @@ use crate::model::link_name::LinkName;
 
 /// How many links, addresses or routes of a container are looked at: it may make itself any number of them.
 const LIMIT: usize = 10_000;
+/// How long entering a namespace may take: its path may lead to a file system that does not answer.
+const ENTER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A namespace that was entered by a thread of its own.
 #[derive(Debug)]
@@ -53,15 +57,35 @@ impl NetlinkSandbox {
                 error.raw_os_error().map_or(Refusal::Broken, |raw| Refusal::Errno(Errno::from_raw(raw)));
             KernelError::new(operation.clone(), refusal)
         };
-        entered.await.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed)
+        match tokio::time::timeout(ENTER_TIMEOUT, entered).await {
+            Ok(entered) => entered.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed),
+            Err(_) => Err(KernelError::new(operation.clone(), Refusal::NoAnswer)),
+        }
     }
 
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.file.as_raw_fd()
+    pub(super) fn namespace(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// A list of addresses or routes. Of one that is too long nothing is known, and the view says so.
+    async fn whole<T: Send, U: Send>(
+        &self,
+        view: &mut SandboxView,
+        operation: &str,
+        answers: impl Stream<Item = Result<T, rtnetlink::Error>> + Send,
+        keep: impl FnMut(T) -> Option<U> + Send,
+    ) -> Result<Vec<U>, KernelError> {
+        match self.channel.listed(operation, answers, LIMIT, keep).await {
+            Err(error) if error.is(Errno::E2BIG) => {
+                view.is_cut = true;
+                Ok(Vec::new())
+            }
+            outcome => outcome,
+        }
     }
 
     fn operation(&self, what: &str, index: LinkIndex) -> String {
@@ -94,14 +118,23 @@ impl Sandbox for NetlinkSandbox {
         let of_message = |message| Some(link_from_message(message));
         let found = self.channel.listed(&links, request.execute(), LIMIT, of_message).await?;
         let mut view = SandboxView { links: found, ..SandboxView::default() };
+        // Of all a container has, only what it has of its parents is looked at.
+        let children: HashMap<LinkIndex, usize> = view
+            .links
+            .iter()
+            .enumerate()
+            .filter(|(_, link)| link.parent.is_some())
+            .map(|(place, link)| (link.index, place))
+            .collect();
         let request = handle.address().get().execute();
-        for (index, address) in self.channel.listed(&addresses, request, LIMIT, read_address).await? {
-            if let Some(link) = view.links.iter_mut().find(|link| link.index == index) {
-                link.addresses.push(address);
+        for (index, address) in self.whole(&mut view, &addresses, request, read_address).await? {
+            if let Some(place) = children.get(&index) {
+                view.links[*place].addresses.push(address);
             }
         }
+        let handle = self.channel.handle();
         let request = handle.route().get(RouteMessage::default()).execute();
-        for found in self.channel.listed(&routes, request, LIMIT, read_route).await? {
+        for found in self.whole(&mut view, &routes, request, read_route).await? {
             let ReadRoute { through, route, is_kept } = found;
             if route.destination.prefix() == 0 {
                 match route.destination.is_ipv4() {
@@ -109,8 +142,8 @@ impl Sandbox for NetlinkSandbox {
                     false => view.has_default_v6 = true,
                 }
             }
-            if let Some(link) = view.links.iter_mut().find(|link| is_kept && link.index == through) {
-                link.routes.push(route);
+            if let Some(place) = children.get(&through).filter(|_| is_kept) {
+                view.links[*place].routes.push(route);
             }
         }
         Ok(view)
@@ -125,7 +158,11 @@ impl Sandbox for NetlinkSandbox {
         let spawned = std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || {
             let written = setns(&*namespace, CloneFlags::CLONE_NEWNET)
                 .map_err(std::io::Error::from)
-                .and_then(|()| std::fs::write(file, "0"));
+                // Where it is on already nothing is written: the file may be read-only here.
+                .and_then(|()| match std::fs::read_to_string(&file)?.trim() {
+                    "0" => Ok(()),
+                    _ => std::fs::write(&file, "0"),
+                });
             // Nobody waits any more only when the call was given up.
             let _ = tell.send(written);
         });
