@@ -9,13 +9,14 @@
 #[path = "../common/skip.rs"]
 mod skip;
 
+mod container_rows;
 mod real;
 mod rows;
 mod script;
 
 use std::net::IpAddr;
 
-use rows::{ROWS, Row};
+use rows::Row;
 use script::{Admin, run};
 use trunkline::kernel::fake::FakeKernel;
 use trunkline::kernel::{Kernel, LinkAddress, LinkIndex};
@@ -91,19 +92,25 @@ fn check(row: &Row, where_: &str, outcome: &str, wrong: &mut Vec<String>) {
     }
 }
 
+/// The whole table.
+fn table() -> Vec<&'static Row> {
+    rows::ROWS.iter().chain(container_rows::ROWS).collect()
+}
+
 #[test]
 fn the_table_is_a_table() {
-    assert!(ROWS.len() >= 60, "{} rows", ROWS.len());
-    let mut names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+    let table = table();
+    assert!(table.len() >= 60, "{} rows", table.len());
+    let mut names: Vec<_> = table.iter().map(|row| row.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), ROWS.len(), "two rows have one name");
+    assert_eq!(names.len(), table.len(), "two rows have one name");
 }
 
 #[tokio::test]
 async fn the_model_does_as_the_table_says() {
     let mut wrong = Vec::new();
-    for row in ROWS {
+    for row in table() {
         let kernel = FakeKernel::new();
         let outcome = run(&kernel, &FakeAdmin(kernel.clone()), row.script).await;
         check(row, "the model", &outcome, &mut wrong);
@@ -121,7 +128,7 @@ fn the_kernel_does_as_the_table_says() {
     let mut wrong = Vec::new();
     let mut ran = 0;
     let mut missing: Vec<&str> = Vec::new();
-    for row in ROWS {
+    for row in table() {
         let lacks = row.needs.iter().find(|kind| !kinds.contains(kind));
         if let Some(kind) = lacks {
             missing.push(kind);
@@ -140,7 +147,7 @@ fn the_kernel_does_as_the_table_says() {
             test,
             &format!(
                 "{skipped} of {} rows need link kinds that this kernel lacks: {}",
-                ROWS.len(),
+                table().len(),
                 missing.join(", ")
             ),
         );
