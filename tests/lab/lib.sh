@@ -66,7 +66,7 @@ start_plugin() {
     "$lab/trunkline" serve --debug "$@" >>"$plugin_log" 2>&1 &
     echo $! >/tmp/trunkline.id
   )
-  until_true 60 plugin_listens
+  until_true 180 plugin_listens
 }
 # A killed one leaves its socket.
 plugin_listens() { perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(Peer => shift)' "$plugin_socket"; }
@@ -89,6 +89,9 @@ mark_logs() {
   plugin_marked=$(wc -l <"$plugin_log")
 }
 
+# logged TEXT: how many lines of trunkline's log have it since the scenario began.
+logged() { tail -n "+$((plugin_marked + 1))" "$plugin_log" | sed 's/\x1b\[[0-9;]*m//g' | grep -cF -- "$1" || true; }
+
 show_logs() {
   echo "--- trunkline"
   tail -n "+$((plugin_marked + 1))" "$plugin_log" | tail -n 60
@@ -106,7 +109,7 @@ end_swarm() {
   docker swarm leave --force >/dev/null
   until_true 120 not docker network inspect ingress
   docker network rm docker_gwbridge >/dev/null 2>&1 || true
-  until_true 60 no_veths
+  until_true 180 no_veths
 }
 no_veths() { [ -z "$(ip -br link show type veth | awk -v t="$trunk" '$1 !~ "^" t')" ]; }
 
@@ -194,8 +197,11 @@ shows_not() {
   ! grep -E -- "$pattern" <<<"$said" || { printf '%s\n  shows: %s\n' "$*" "$said"; return 1; }
 }
 
-# pings CONTAINER ADDRESS: one of three gets through.
-pings() { in_container "$1" sh -c "ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2 || ping -c 1 -W 2 $2" >/dev/null; }
+# pings CONTAINER ADDRESS: one of ten gets through. On a busy machine the first ones may be late.
+pings() {
+  in_container "$1" sh -c "for try in 1 2 3 4 5 6 7 8 9 10; do ping -c 1 -W 2 $2 >/dev/null && exit 0; done; exit 1" ||
+    { echo "$1 does not reach $2"; return 1; }
+}
 
 # pings_not CONTAINER ADDRESS
 pings_not() { not in_container "$1" ping -c 1 -W 1 "$2" >/dev/null; }
@@ -255,12 +261,21 @@ everything() {
 # start_capture: every frame that passes the far end's untagged port, with its tag if it has one.
 start_capture() {
   rm -f /tmp/capture.txt
-  ip netns exec "$switch" tcpdump -i "$port" -e -n -l >/tmp/capture.txt 2>/tmp/capture.err &
+  ip netns exec "$switch" tcpdump -i "$port" -e -n -l --immediate-mode >/tmp/capture.txt 2>/tmp/capture.err &
   echo $! >/tmp/capture.id
-  until_true 60 grep -q 'listening on' /tmp/capture.err
+  until_true 180 grep -q 'listening on' /tmp/capture.err
 }
 
-stop_capture() { stop_process /tmp/capture.id INT; }
+# stop_capture: ends it when all frames until now are written: those that the kernel still holds would be lost. The far
+# end's question for an address that nobody has is the last of them.
+stop_capture() {
+  until_true 180 last_frame_is_captured
+  stop_process /tmp/capture.id INT
+}
+last_frame_is_captured() {
+  ip netns exec "$switch" bash -c 'echo >/dev/udp/10.1.0.254/9'
+  grep -q 'who-has 10.1.0.254 ' /tmp/capture.txt
+}
 
 # frames_of MAC: the captured frames that it sent, a line each.
 frames_of() { grep -E "^[0-9:.]+ $1 > " /tmp/capture.txt || true; }
@@ -284,7 +299,7 @@ only_tagged() {
 # end_scenario: runs when a scenario ends, however.
 end_scenario() {
   local status=$?
-  [ ! -e /tmp/capture.id ] || stop_capture || true
+  [ ! -e /tmp/capture.id ] || stop_process /tmp/capture.id INT || true
   [ ! -e /tmp/dns.id ] || stop_process /tmp/dns.id TERM || true
   remove_trunk
   clean_up

@@ -48,7 +48,7 @@ scenario_devices_that_cannot_be_a_parent() {
   ip link set p8 master bond7
   ip link add link "$trunk" name mv7 type macvlan mode bridge
   modprobe mac80211_hwsim radios=1
-  until_true 60 test -e /sys/class/net/wlan0
+  until_true 180 test -e /sys/class/net/wlan0
   local before
   before=$(links)
   refused 'lo is the loopback device' -o host_iface=lo

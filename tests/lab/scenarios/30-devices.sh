@@ -51,8 +51,9 @@ scenario_owned_devices_that_no_network_wants_are_swept() {
 scenario_an_owned_device_in_foreign_use_is_left() {
   make_trunk
   clean_up() { ip link del br7 2>/dev/null || true; }
-  local stand
+  local stand times=0
   for stand in address child port; do
+    times=$((times + 1))
     network vlan20 --subnet 10.20.0.0/24 -o host_iface="$trunk" -o vlan=20
     shows 'group 8021' ip link show dev "$trunk.20"
     case $stand in
@@ -62,7 +63,7 @@ scenario_an_owned_device_in_foreign_use_is_left() {
     esac
     remove_networks vlan20
     shows 'group default' ip link show dev "$trunk.20"
-    grep -q "the device is left, and no longer trunkline's device=\"$trunk.20\"" <(tail -n 20 "$plugin_log" | sed 's/\x1b\[[0-9;]*m//g')
+    same "lines of the log" "$times" "$(logged "the device is left, and no longer trunkline's device=\"$trunk.20\"")"
     ip link del "$trunk.20"
     note "an owned VLAN with a foreign $stand on it is left"
   done

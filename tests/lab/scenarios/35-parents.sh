@@ -11,7 +11,7 @@ scenario_a_network_waits_for_a_late_parent() {
     connect h1 vlan20
   docker network disconnect -f vlan20 h1 >/dev/null 2>&1 || true
   make_trunk
-  until_true 60 has_link "$trunk.20"
+  until_true 180 has_link "$trunk.20"
   connect h1 vlan20
   pings h1 10.20.0.1
   disconnect h1 vlan20
@@ -27,8 +27,8 @@ scenario_a_parent_is_unplugged_and_plugged_back() {
   network inner --subnet 10.21.0.0/24 -o host_iface="$trunk" -o vlan=100.20
   remove_trunk
   make_trunk
-  until_true 60 has_link "$trunk.100.20"
-  until_true 60 has_link "$trunk.20"
+  until_true 180 has_link "$trunk.100.20"
+  until_true 180 has_link "$trunk.20"
   shows 'egress-qos-map \{ 3:4' ip -d link show dev "$trunk.20"
   connect h1 vlan20
   pings h1 10.20.0.1

@@ -31,7 +31,7 @@ scenario_running_containers_get_their_interfaces_back() {
   # What a container makes of its interface is its own.
   netns c1 ip addr add 10.77.0.1/32 dev eth0
   netns c1 ip route add 10.88.0.0/16 via 10.20.0.9
-  until_true 60 grep -rq 10.88.0.0 /run/trunkline/endpoints
+  until_true 180 grep -rq 10.88.0.0 /run/trunkline/endpoints
   local container
   for container in h1 h2 c1; do interfaces_of "$container" >"/tmp/before-$container"; done
   remove_trunk
@@ -42,7 +42,7 @@ scenario_running_containers_get_their_interfaces_back() {
   make_trunk
   add_far_vlan 30 10.30.0.1/24
   for container in h1 h2 c1; do
-    until_true 60 has_all_back "$container" "/tmp/before-$container" ||
+    until_true 180 has_all_back "$container" "/tmp/before-$container" ||
       { diff "/tmp/before-$container" <(interfaces_of "$container"); return 1; }
   done
   pings c1 10.20.0.1

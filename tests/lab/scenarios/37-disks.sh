@@ -62,7 +62,7 @@ scenario_a_full_or_read_only_disk_refuses_the_create() {
   remove_networks vlan10
   same "links after a read-only disk" "$before" "$(links)"
   mount -o remount,rw "$disk"
-  until_true 60 not test -e "$disk/$vlan10.json"
+  until_true 180 not test -e "$disk/$vlan10.json"
   network vlan30 --subnet 10.30.0.0/24 -o host_iface="$trunk" -o vlan=30
   has_link "$trunk.30"
   remove_networks vlan30

@@ -124,7 +124,7 @@ scenario_a_parent_that_is_down_is_brought_up_and_one_without_carrier_serves() {
   make_trunk
   ip link set "$trunk" down
   network vlan20 --subnet 10.20.0.0/24 --gateway 10.20.0.1 -o host_iface="$trunk.20"
-  until_true 60 vlan_has_carrier
+  until_true 180 vlan_has_carrier
   connect h1 vlan20
   pings h1 10.20.0.1
   disconnect h1 vlan20

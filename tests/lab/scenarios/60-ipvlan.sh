@@ -61,11 +61,11 @@ scenario_an_internal_ipvlan_network_has_routes_to_its_subnets() {
     if [ "$mode" = l3 ]; then
       connect h2 inside --ip 10.51.0.9 --ip6 fd00:51::9
       pings h1 10.51.0.9
-      until_true 60 pings h1 fd00:51::9
+      until_true 180 pings h1 fd00:51::9
     else
       connect h2 inside --ip 10.50.0.10 --ip6 fd00:50::10
       pings h1 10.50.0.10
-      until_true 60 pings h1 fd00:50::10
+      until_true 180 pings h1 fd00:50::10
     fi
     disconnect h1 inside
     disconnect h2 inside

@@ -19,7 +19,7 @@ scenario_the_gateway_is_that_of_the_addresss_subnet() {
   shows '^default via fd00:22::254' netns h2 ip -6 route
   pings h1 10.20.0.1
   pings h2 10.22.0.254
-  until_true 60 pings h2 fd00:22::254
+  until_true 180 pings h2 fd00:22::254
   disconnect h1 many
   # The auxiliary address is not given to anybody.
   connect h1 many
@@ -54,7 +54,7 @@ scenario_several_subnets_on_an_internal_network() {
     connect h1 inside --ip "10.$which.0.20" --ip6 "fd00:$which::20"
     connect h2 inside --ip "10.$which.0.21" --ip6 "fd00:$which::21"
     pings h1 "10.$which.0.21"
-    until_true 60 pings h1 "fd00:$which::21"
+    until_true 180 pings h1 "fd00:$which::21"
     shows_not default netns h1 ip route
     shows_not default netns h1 ip -6 route
     disconnect h1 inside
@@ -74,7 +74,7 @@ scenario_ipv6_without_ipv4() {
     network six --ipv6 --subnet fd00:20::/64 --gateway fd00:20::1 -o host_iface="$trunk.20"
     connect h1 six
   fi
-  until_true 60 pings h1 fd00:20::1
+  until_true 180 pings h1 fd00:20::1
   disconnect h1 six
   remove_networks six
 }

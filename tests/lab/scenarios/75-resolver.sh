@@ -9,7 +9,7 @@ scenario_names_resolve() {
   connect h1 lab
   connect h2 lab
   pings h1 h2
-  until_true 60 resolves h1
+  until_true 180 resolves h1
   disconnect h1 lab
   disconnect h2 lab
   if [[ "$LAB_ENGINE" != 20.* ]]; then

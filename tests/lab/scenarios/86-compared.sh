@@ -65,7 +65,7 @@ scenario_compared_unplugged_parents() {
   native_name=$(newest h1) ours=$(newest h2)
   remove_trunk
   make_trunk
-  until_true 60 netns h2 ip link show dev "$ours"
+  until_true 180 netns h2 ip link show dev "$ours"
   pings h2 10.1.0.1
   not netns h1 ip link show dev "$native_name"
   note "the parent was away: with trunkline the running container has its interface back, with macvlan it has none"

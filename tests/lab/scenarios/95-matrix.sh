@@ -58,7 +58,7 @@ lights_out() {
   stop_engine KILL
   kill_plugin
   kill -KILL "${ids[@]}" 2>/dev/null || true
-  for id in "${ids[@]}"; do until_true 60 not test -d "/proc/$id"; done
+  for id in "${ids[@]}"; do until_true 180 not test -d "/proc/$id"; done
   awk '$2 ~ "^/(run|tmp)/docker/" { print $2 }' /proc/mounts | sort -r | while read -r name; do umount -l "$name"; done
   rm -rf /run/docker /run/docker.pid /run/docker.sock /run/containerd /run/trunkline
   remove_trunk
@@ -70,7 +70,7 @@ lights_out() {
 live_restore() {
   echo "{ \"live-restore\": $1 }" >"$engine_config"
   kill -HUP "$(cat /tmp/dockerd.id)"
-  until_true 60 is_live_restore "$1"
+  until_true 180 is_live_restore "$1"
 }
 is_live_restore() { [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = "$1" ]; }
 
@@ -178,8 +178,8 @@ disrupt() {
       expect_refused "waits for its parent" docker start on-owned
       while [ "$(uptime_s)" -lt "$due" ]; do sleep 0.5; done
       make_host
-      until_true 60 has_link "$trunk.20"
-      until_true 60 has_link "$trunk.30"
+      until_true 180 has_link "$trunk.20"
+      until_true 180 has_link "$trunk.30"
       # An engine does not try again by itself.
       docker start "${containers[@]}" >/dev/null
       ;;
@@ -217,7 +217,7 @@ matrix() {
     same "processes of the containers" "$pids" "$(docker inspect --format '{{.State.Pid}}' "${containers[@]}")"
     takes_endpoints
   else
-    until_true 120 are_running
+    until_true 180 are_running
     rm -f /tmp/pids/on-*
   fi
   all_ping
