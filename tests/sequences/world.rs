@@ -199,7 +199,7 @@ impl World {
                 }
                 self.repeat_without_body(method).await?;
                 self.daemon().server.settled().await;
-                return self.call(method, body).await;
+                self.call(method, body).await?
             }
         };
         if first.is_some() && self.is_faulty { self.call(method, body).await } else { Ok(first) }
