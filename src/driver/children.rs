@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use tracing::debug;
 
 use super::attach::remove;
-use super::{Attachment, Driver, DriverError, Network};
+use super::{Attachment, Driver, DriverError, Network, ParentError};
 use crate::failpoint;
 use crate::kernel::{Kernel, KernelError, Link, LinkIndex, NewLink, NewLinkKind, link_named};
 use crate::model::endpoint::EndpointRecord;
@@ -36,6 +36,12 @@ impl<K: Kernel> Driver<K> {
         endpoint: &EndpointRecord,
     ) -> Result<(), ChildError> {
         let new = self.new_child(network, attachment, endpoint);
+        // Of macvlan children the kernel takes none above its parent's MTU, of ipvlan children it does.
+        if matches!(new.kind, NewLinkKind::Ipvlan { .. })
+            && let Some(refusal) = self.mtu_above_parent(network, attachment).await
+        {
+            return Err(ChildError::Refused(refusal));
+        }
         let mut attempt = 1;
         loop {
             let error = match self.kernel.add_link(&new).await {
@@ -61,7 +67,7 @@ impl<K: Kernel> Driver<K> {
             } else if is_busy(&error, network.record.spec.mode) && attempt < BUSY_ATTEMPTS {
                 tokio::time::sleep(BUSY_PAUSE).await;
             } else {
-                return Err(ChildError::Refused(refusal(error, network, attachment)));
+                return Err(ChildError::Refused(self.refusal(error, network, attachment).await));
             }
             attempt += 1;
         }
@@ -146,6 +152,31 @@ impl<K: Kernel> Driver<K> {
     fn is_child_of_ours(&self, link: &Link) -> bool {
         link.group == self.settings.link_group && link.is_child()
     }
+
+    /// What to say of a child that the kernel refuses.
+    async fn refusal(&self, error: KernelError, network: &Network, attachment: &Attachment) -> DriverError {
+        if error.is(Errno::EINVAL)
+            && let Some(refusal) = self.mtu_above_parent(network, attachment).await
+        {
+            return refusal;
+        }
+        if is_busy(&error, network.record.spec.mode) {
+            let parent = attachment.name.clone();
+            return DriverError::ParentBusy { parent, network: network.record.id.clone(), error };
+        }
+        error.into()
+    }
+
+    /// Says so when the network asks for an MTU above the parent's, which somebody may have lowered since the network was
+    /// made. An answer that the kernel does not give is no reason to refuse.
+    async fn mtu_above_parent(&self, network: &Network, attachment: &Attachment) -> Option<DriverError> {
+        let asked = network.record.spec.mtu?.get();
+        let parent = self.kernel.link_by_index(attachment.index).await.ok()??;
+        (asked > parent.mtu).then(|| {
+            let parent_mtu = parent.mtu;
+            ParentError::MtuAboveParent { asked, parent: parent.name, parent_mtu }.into()
+        })
+    }
 }
 
 enum Leftover {
@@ -156,12 +187,4 @@ enum Leftover {
 /// Whether the refusal is one that a dying link causes.
 fn is_busy(error: &KernelError, mode: Mode) -> bool {
     error.is(Errno::EBUSY) || (mode.is_exclusive() && error.is(Errno::EINVAL))
-}
-
-fn refusal(error: KernelError, network: &Network, attachment: &Attachment) -> DriverError {
-    if is_busy(&error, network.record.spec.mode) {
-        let parent = attachment.name.clone();
-        return DriverError::ParentBusy { parent, network: network.record.id.clone(), error };
-    }
-    error.into()
 }

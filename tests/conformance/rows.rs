@@ -342,6 +342,18 @@ pub const ROWS: &[Row] = &[
         "device p; ipvlan c p l2 mtu=1400; look c",
         "ok; c ipvlan l2 down 1400 group 8021 on p",
     ),
+    row(
+        "ipvlan with an MTU above the parent's",
+        IPVLAN,
+        "device p; ipvlan c p l2 mtu=1501; look c",
+        "ok; c ipvlan l2 down 1501 group 8021 on p",
+    ),
+    row(
+        "an ipvlan child's MTU follows the parent's",
+        IPVLAN,
+        "device p; ipvlan c p l2 mtu=1200; mtu p 1300; look c",
+        "ok; c ipvlan l2 down 1300 group 8021 on p",
+    ),
     row("ipvlan on nothing", IPVLAN, "ipvlan c nosuch0 l2", "ENODEV"),
     row("ipvlan on a bridge port", IPVLAN, "device p; bridge b; port p b; ipvlan c p l2", "EBUSY"),
     row("ipvlan beside macvlan", BOTH_CHILDREN, "device p; macvlan a p bridge; ipvlan b p l2", "ok; EBUSY"),

@@ -236,3 +236,18 @@ async fn passthru_has_one_endpoint() {
     let error = rig.create("n2", &[("host_iface", "eth1"), ("mode", "passthru")]).await.unwrap_err();
     assert!(error.contains("one network alone"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_whose_mtu_was_lowered_is_named_at_join() {
+    for mode in ["bridge", "passthru", "l2"] {
+        let rig = rig_with_network(&[("mtu", "1500"), ("mode", mode)]).await;
+        rig.endpoint(E1, "n1", "10.0.0.2/24").await.unwrap();
+        let eth1 = rig.kernel.link_by_name(&"eth1".parse().unwrap()).await.unwrap().unwrap().index;
+        rig.kernel.set_mtu(eth1, 1400);
+        let error = rig.join(E1, "n1").await.unwrap_err();
+        assert!(error.starts_with("mtu=1500 is more than the 1400 of the parent eth1"), "{mode}: {error}");
+        assert!(children(&rig).is_empty());
+        rig.kernel.set_mtu(eth1, 1500);
+        rig.join(E1, "n1").await.unwrap();
+    }
+}

@@ -78,7 +78,8 @@ impl FakeKernel {
         self.state().take_down(index);
     }
 
-    /// Sets an MTU; what stands on the link has at most as much (`macvlan_device_event`, `vlan_device_event`).
+    /// Sets an MTU; what stands on the link has at most as much (`macvlan_device_event`, `vlan_device_event`), and ipvlan
+    /// children exactly as much (`ipvlan_device_event`).
     pub fn set_mtu(&self, index: LinkIndex, mtu: u32) {
         self.state().set_mtu(index, mtu);
     }

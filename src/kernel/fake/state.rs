@@ -96,7 +96,8 @@ impl State {
 
     pub(super) fn set_mtu(&mut self, index: LinkIndex, mtu: u32) {
         self.update(index, |link| link.mtu = mtu);
-        let above: Vec<_> = self.on(index).filter(|link| link.mtu > mtu).map(|link| link.index).collect();
+        let follows = |link: &&Link| link.mtu > mtu || matches!(link.kind, LinkKind::Ipvlan(_));
+        let above: Vec<_> = self.on(index).filter(follows).map(|link| link.index).collect();
         for index in above {
             self.set_mtu(index, mtu);
         }
@@ -191,7 +192,8 @@ impl State {
         let lower_link = lower.map(|lower| self.by_index(lower)).transpose()?.cloned();
         let inherited = lower_link.as_ref().map_or(1500, |lower| lower.mtu);
         let mtu = new.mtu.map_or(inherited, |mtu| mtu.get());
-        if lower_link.is_some() && mtu > inherited {
+        let is_bounded = lower_link.is_some() && !matches!(kind, LinkKind::Ipvlan(_));
+        if is_bounded && mtu > inherited {
             return Err(Errno::EINVAL);
         }
         let index = self.insert(new.name.as_str(), kind, lower, mtu);

@@ -117,7 +117,14 @@ scenario_mtus() {
   shows 'mtu 8000' netns h1 ip link show dev "$(newest h1)"
   disconnect h1 set
   disconnect h1 inherited
-  remove_networks inherited set
+  # ipvlan children would be made with any MTU.
+  network routed --subnet 10.30.0.0/24 -o host_iface="$trunk.30" -o mode=l3 -o mtu=8000
+  ip link set "$trunk" mtu 1500
+  expect_refused "mtu=8000 is more than the 1500 of the parent $trunk.20" connect h1 set
+  expect_refused "mtu=8000 is more than the 1500 of the parent $trunk.30" connect h1 routed
+  docker network disconnect -f set h1 >/dev/null 2>&1 || true
+  docker network disconnect -f routed h1 >/dev/null 2>&1 || true
+  remove_networks inherited set routed
 }
 
 scenario_a_parent_that_is_down_is_brought_up_and_one_without_carrier_serves() {
