@@ -23,7 +23,7 @@ use crate::model::network::NetworkRecord;
 
 /// Why a record could not be read, written or removed.
 #[derive(Debug, Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}: {source}{}", path.display(), remedy(source))]
 pub struct StoreError {
     action: &'static str,
     path: PathBuf,
@@ -33,6 +33,16 @@ pub struct StoreError {
 impl StoreError {
     pub(crate) fn new(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self { action, path: path.to_owned(), source }
+    }
+}
+
+/// What to do about it, where that is known.
+fn remedy(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room there, and try again",
+        ErrorKind::ReadOnlyFilesystem => ": make it writable, and try again",
+        _ => "",
     }
 }
 

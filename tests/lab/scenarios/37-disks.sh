@@ -40,7 +40,7 @@ scenario_a_full_or_read_only_disk_refuses_the_create() {
   before=$(links) on_disk=$(ls "$disk")
 
   fill "$disk"
-  expect_refused 'cannot write .*: No space left on device' \
+  expect_refused 'cannot write .*: No space left on device .*: make room there' \
     network vlan10 --subnet 10.10.0.0/24 --gateway 10.10.0.1 -o host_iface="$trunk" -o vlan=10
   same "links after a full disk" "$before" "$(links)"
   serves_meanwhile
@@ -54,7 +54,7 @@ scenario_a_full_or_read_only_disk_refuses_the_create() {
   disconnect h2 vlan10
 
   mount -o remount,ro "$disk"
-  expect_refused 'cannot write .*: Read-only file system' \
+  expect_refused 'cannot write .*: Read-only file system .*: make it writable' \
     network vlan30 --subnet 10.30.0.0/24 -o host_iface="$trunk" -o vlan=30
   not has_link "$trunk.30"
   serves_meanwhile
@@ -81,8 +81,8 @@ scenario_a_full_run_directory_refuses_the_container() {
   small_disk "$disk"
   on_disk=$(ls "$disk") before=$(links)
   fill "$disk"
-  expect_refused 'cannot write .*: No space left on device' container c1 vlan20
-  expect_refused 'cannot write .*: No space left on device' connect h1 vlan20
+  expect_refused 'cannot write .*: No space left on device .*: make room there' container c1 vlan20
+  expect_refused 'cannot write .*: No space left on device .*: make room there' connect h1 vlan20
   same "links after a full run directory" "$before" "$(links)"
   pings h1 "$(netns h2 ip -4 -o addr show dev eth0 | sed -n 's,.*inet \([0-9.]*\)/.*,\1,p')"
   make_room "$disk"
