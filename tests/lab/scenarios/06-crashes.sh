@@ -14,7 +14,9 @@ crashes() {
   done
   env TRUNKLINE_LAB=1 LD_LIBRARY_PATH=/tmp/lib TRUNKLINE_TEST_DAEMON="/tmp/bin/$daemon" "$@" /tmp/bin/crashes --nocapture --exact "$test" \
     >"$lab/crashes.txt" 2>&1 || { grep -v ' deaths: ' "$lab/crashes.txt" | head -n 200; return 1; }
-  note "$(grep '^crashes:' "$lab/crashes.txt")"
+  local said
+  said=$(grep -o 'crashes: .*' "$lab/crashes.txt")
+  note "$said"
 }
 
 scenario_the_daemon_dies_at_every_step() {
